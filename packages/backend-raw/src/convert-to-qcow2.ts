@@ -1,0 +1,56 @@
+import {
+  type ImageDisk,
+  type ImageServices,
+  isLuksmithError,
+  type OpContext,
+  type Passphrase,
+  type SnapshotTarget,
+} from "@luksmith/core";
+import type { DiskBytes } from "./export-disk.ts";
+
+/** QEMU's PBKDF2 calibration now and then reads a CPU clock that has not ticked yet, and gives up. */
+const CALIBRATION_FAULT = /Unable to get accurate CPU usage/;
+const TRIES = 6;
+
+/**
+ * Copies a disk to a qcow2 file with qemu-img, which decrypts and encrypts itself; passphrases reach it as inherited
+ * descriptors.
+ * @param output an existing file of ours; it keeps its inode
+ */
+export async function convertToQcow2(
+  from: DiskBytes,
+  disk: ImageDisk,
+  output: string,
+  target: SnapshotTarget,
+  { commands, policy }: ImageServices,
+  ctx: OpContext,
+): Promise<void> {
+  const secretFds: Passphrase[] = [];
+  const objects: string[] = [];
+  const secret = (id: string, passphrase: Passphrase): string => {
+    secretFds.push(passphrase);
+    objects.push("--object", `secret,id=${id},file=/dev/fd/${2 + secretFds.length}`);
+    return id;
+  };
+  const file = `file.driver=file,file.filename=${from.path.replaceAll(",", ",,")}`;
+  const source = from.unlocked
+    ? `driver=luks,key-secret=${secret("source", from.unlocked.passphrase)},${file}`
+    : `driver=raw,${file}`;
+  // The passphrase is random: QEMU's shortest calibration is as safe as its longest.
+  const encryption = target.passphrase
+    ? [
+        "-o",
+        `encrypt.format=luks,encrypt.key-secret=${secret("target", target.passphrase)},encrypt.iter-time=10`,
+      ]
+    : [];
+  const args = ["convert", ...objects, "--image-opts", source, "-O", "qcow2", ...encryption, output];
+  ctx.progress?.({ step: `copy ${disk.name}`, doneBytes: 0n, totalBytes: from.length });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await commands.run({ file: "qemu-img", args, secretFds, timeoutMs: policy.commandTimeoutMs }, ctx);
+      return;
+    } catch (error) {
+      if (attempt === TRIES || !isLuksmithError(error) || !CALIBRATION_FAULT.test(error.message)) throw error;
+    }
+  }
+}

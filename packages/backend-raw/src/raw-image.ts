@@ -1,0 +1,151 @@
+import { constants } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import {
+  type AllocateImage,
+  type DiskIdentity,
+  type DiskSource,
+  fileIdentity,
+  type HeaderStore,
+  Image,
+  type ImageDisk,
+  type ImageServices,
+  ioError,
+  lockHolders,
+  newFile,
+  openExisting,
+  openFileHeader,
+  operationError,
+  type OpContext,
+  removeEmptyDirectory,
+  removeName,
+  type Rollback,
+  sameIdentity,
+  type SnapshotTarget,
+  undoNewFile,
+  type UndoRecord,
+  type UnlockedDisk,
+} from "@luksmith/core";
+import { RAW_CAPABILITIES } from "./capabilities.ts";
+import { exportDisk } from "./export-disk.ts";
+import { preallocate } from "./preallocate.ts";
+import { writeDisk } from "./write-disk.ts";
+
+const SECTOR = 512n;
+
+/**
+ * A disk in a file: for an encrypted one the LUKS header, then the payload from sector 4096 on; for a plain one the
+ * guest's bytes as they are. The guest sees exactly `virtualSize` bytes either way.
+ */
+export class RawImage extends Image {
+  readonly path: string;
+  protected readonly capabilities = RAW_CAPABILITIES;
+
+  constructor(instancesPath: string, disk: ImageDisk, services: ImageServices) {
+    super(disk, services);
+    this.path = join(instancesPath, disk.instanceUuid, disk.name);
+  }
+
+  source(): DiskSource {
+    return { type: "file", file: this.path, format: "raw" };
+  }
+
+  identify(_ctx: OpContext): Promise<DiskIdentity | undefined> {
+    return fileIdentity(this.path);
+  }
+
+  undo(record: UndoRecord, _ctx: OpContext): Promise<void> {
+    return undoNewFile(record);
+  }
+
+  spaceNeeded(contentBytes: bigint): bigint {
+    const content = this.services.policy.preallocate === "space" ? this.disk.virtualSize : contentBytes;
+    return this.dataOffset + content;
+  }
+
+  async spaceFree(_ctx: OpContext): Promise<bigint | undefined> {
+    // The instance's own directory is not there yet.
+    const { bavail, bsize } = await statfs(dirname(dirname(this.path)), { bigint: true }).catch(
+      (error: unknown) => {
+        throw ioError(error, `looking at ${dirname(dirname(this.path))}, the directory of instances`);
+      },
+    );
+    return bavail * bsize;
+  }
+
+  async actualSize(_ctx: OpContext): Promise<bigint> {
+    const file = await openExisting(this.path, constants.O_RDONLY);
+    try {
+      return (await file.stat({ bigint: true })).size - this.dataOffset;
+    } finally {
+      await file.close();
+    }
+  }
+
+  protected async allocate(request: AllocateImage, undo: Rollback, ctx: OpContext): Promise<void> {
+    await using file = await newFile(this.path, undo);
+    if (this.services.policy.preallocate === "space") {
+      await preallocate(
+        file.handle.fd,
+        this.dataOffset + this.disk.virtualSize,
+        this.label,
+        this.services,
+        ctx,
+      );
+    }
+    await writeDisk(file.handle, this.disk, this.dataOffset, request, this.services.luks, ctx).catch(
+      (error: unknown) => {
+        throw operationError(error, ctx.signal, `writing ${this.label}`, {
+          disk: this.disk.name,
+          path: this.path,
+        });
+      },
+    );
+    await file.publish();
+  }
+
+  protected header(_ctx: OpContext): Promise<HeaderStore> {
+    return openFileHeader(this.path);
+  }
+
+  protected async grow(virtualSize: bigint, ctx: OpContext): Promise<void> {
+    const bytes = this.dataOffset + virtualSize;
+    const file = await openExisting(this.path, constants.O_RDWR);
+    try {
+      if (this.services.policy.preallocate === "space") {
+        await preallocate(file.fd, bytes, this.label, this.services, ctx);
+      }
+      await file.truncate(Number(bytes));
+      await file.datasync();
+    } catch (error) {
+      throw ioError(error, `growing ${this.label}`, { disk: this.disk.name, path: this.path });
+    } finally {
+      await file.close();
+    }
+  }
+
+  protected async destroy(identity: DiskIdentity, _ctx: OpContext): Promise<void> {
+    const found = await fileIdentity(this.path);
+    if (found && sameIdentity(found, identity)) await removeName(this.path);
+    await removeEmptyDirectory(dirname(this.path));
+  }
+
+  protected holders(_ctx: OpContext): Promise<readonly string[]> {
+    return lockHolders(this.path);
+  }
+
+  protected exportTo(
+    target: SnapshotTarget,
+    unlocked: UnlockedDisk | undefined,
+    undo: Rollback,
+    ctx: OpContext,
+  ): Promise<DiskIdentity> {
+    const from = { path: this.path, offset: this.dataOffset, length: this.disk.virtualSize, unlocked };
+    return exportDisk(from, this.disk, target, this.services, undo, ctx);
+  }
+
+  /** Bytes before the guest's first. */
+  private get dataOffset(): bigint {
+    return this.disk.encryption ? BigInt(this.payloadOffset) * SECTOR : 0n;
+  }
+}

@@ -1,0 +1,102 @@
+import type { LuksErrorCategory } from "@luksmith/luks";
+
+/**
+ * How a host reacts to an error. The host branches on the category; people search for the code.
+ * Each maps to a process exit code (`sysexits.h` where one fits) and to an HTTP status.
+ */
+export const CATEGORIES = {
+  /** A configuration file, a plugin or the state directory is wrong: refuse to start. */
+  config: { exitCode: 78, httpStatus: 500 },
+  /** The request is wrong: nothing was changed. */
+  input: { exitCode: 64, httpStatus: 400 },
+  "not-found": { exitCode: 66, httpStatus: 404 },
+  /** It exists already, or somebody else uses it. */
+  conflict: { exitCode: 73, httpStatus: 409 },
+  /** Known, but this host cannot do it: refused before any change. */
+  unsupported: { exitCode: 69, httpStatus: 422 },
+  permission: { exitCode: 77, httpStatus: 403 },
+  /** A service, a tool or space is missing now; the same call may work later. */
+  unavailable: { exitCode: 75, httpStatus: 503 },
+  timeout: { exitCode: 75, httpStatus: 504 },
+  /** A tool exited badly. */
+  command: { exitCode: 74, httpStatus: 502 },
+  /** A header, a digest or a journal is not what it must be: stop, never repair silently. */
+  integrity: { exitCode: 65, httpStatus: 500 },
+  /** The caller asked to stop; what was begun was undone. */
+  cancelled: { exitCode: 130, httpStatus: 499 },
+  /** Our bug. */
+  internal: { exitCode: 70, httpStatus: 500 },
+} as const satisfies Record<string, { exitCode: number; httpStatus: number }>;
+
+export type ErrorCategory = keyof typeof CATEGORIES;
+
+/**
+ * Every code that core, the agent and the plugins in this repository raise. `docs/reference/errors.md` lists the same
+ * codes (a test compares). Where Nova or the specification names an error, the code keeps that name.
+ * Plugins from elsewhere use a prefix of their own.
+ */
+export const ERROR_CODES = {
+  // requests (Nova's names)
+  InvalidRequest: "input",
+  FlavorImageConflict: "input",
+  InvalidBDM: "input",
+  FlavorDiskSmallerThanImage: "input",
+  FlavorDiskSmallerThanMinDisk: "input",
+  UnsupportedHardware: "unsupported",
+  UnsupportedVirtType: "unsupported",
+  UnsupportedRescueBus: "unsupported",
+  UnsupportedRescueDevice: "unsupported",
+  TooManyDiskDevices: "input",
+  UnsupportedEncryptionFormat: "unsupported",
+  UnsupportedGuestFormat: "unsupported",
+  // disks and images
+  DiskExists: "conflict",
+  DiskInUse: "conflict",
+  DiskNotFound: "not-found",
+  DiskReplaced: "integrity",
+  DiskNotProven: "integrity",
+  CannotShrink: "unsupported",
+  ImageNotFound: "not-found",
+  ImageUnacceptable: "input",
+  ImageFormatMismatch: "input",
+  UnsupportedImageFormat: "unsupported",
+  TargetExists: "conflict",
+  NoSpace: "unavailable",
+  UnsupportedOperation: "unsupported",
+  // instances and state
+  InstanceNotFound: "not-found",
+  InstanceExists: "conflict",
+  StateDirectoryUnsafe: "config",
+  StateLocked: "conflict",
+  JournalCorrupt: "integrity",
+  RecoveryIncomplete: "integrity",
+  // key managers
+  EphemeralEncryptionSecretNotFound: "not-found",
+  EphemeralEncryptionCleanupFailed: "unavailable",
+  KeyStoreUnsafe: "config",
+  KeyEncryptionKeyMissing: "config",
+  KeyEncryptionKeyWrong: "integrity",
+  SecretTampered: "integrity",
+  KeyManagerUnavailable: "unavailable",
+  // configuration and plugins
+  ConfigInvalid: "config",
+  ConfigNotFound: "config",
+  PluginNotLoadable: "config",
+  PluginIncompatible: "config",
+  PluginConflict: "config",
+  // the world
+  CommandFailed: "command",
+  CommandNotFound: "unavailable",
+  CommandTimedOut: "timeout",
+  FileUnreadable: "input",
+  PermissionDenied: "permission",
+  IoError: "unavailable",
+  Cancelled: "cancelled",
+  UsageError: "input",
+  InternalError: "internal",
+} as const satisfies Record<string, ErrorCategory>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** A LUKS error's category is always one of ours. */
+export type LuksCategoryIsKnown = LuksErrorCategory extends ErrorCategory ? true : never;

@@ -1,0 +1,116 @@
+import { randomUUID } from "node:crypto";
+import { type FileHandle, link, mkdir, open, rmdir, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { errnoOf, ioError } from "../errors/io-error.ts";
+import { LuksmithError } from "../errors/luksmith-error.ts";
+import type { DiskIdentity } from "../image/image-disk.ts";
+import { sameIdentity } from "../image/same-identity.ts";
+import type { Rollback, UndoRecord } from "../image/rollback.ts";
+import { fileIdentity, identityOf } from "./file-identity.ts";
+import { syncDirectory } from "./sync-directory.ts";
+
+/** A file being made under a name that nobody else uses. Disposal closes it. */
+export interface NewFile extends AsyncDisposable {
+  readonly handle: FileHandle;
+  /** The random name it has until it is published. */
+  readonly temporary: string;
+  /**
+   * Syncs it and gives it its real name, never over another file. Durable when it resolves.
+   * @throws `DiskExists`
+   */
+  publish(): Promise<DiskIdentity>;
+}
+
+/**
+ * Begins a file. Until `publish` it has a random name beside `path`; a crash leaves only what the deferred undo
+ * (`undoNewFile`) recognises by that name, and later by its inode.
+ * @param path absolute; its directory is made when it is missing (and taken back again), the directory above is not
+ */
+export async function newFile(path: string, undo: Rollback): Promise<NewFile> {
+  const directory = dirname(path);
+  const temporary = join(directory, `.${basename(path)}.${randomUUID()}.partial`);
+  const directoryIsNew = (await fileIdentity(directory)) === undefined;
+  await undo.defer({ temporary, directory: directoryIsNew ? directory : null });
+  try {
+    if (directoryIsNew) await makeDirectory(directory);
+    const handle = await open(temporary, "wx+", 0o600);
+    return {
+      handle,
+      temporary,
+      publish: () => publish(handle, temporary, path, directoryIsNew, undo),
+      [Symbol.asyncDispose]: () => handle.close(),
+    };
+  } catch (error) {
+    throw ioError(error, `making ${path}`, { path });
+  }
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, 0o755);
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+  }
+}
+
+async function publish(
+  handle: FileHandle,
+  temporary: string,
+  path: string,
+  directoryIsNew: boolean,
+  undo: Rollback,
+): Promise<DiskIdentity> {
+  try {
+    await handle.datasync();
+    const identity = identityOf(await handle.stat({ bigint: true }));
+    await undo.defer({ path, identity });
+    await link(temporary, path);
+    await unlink(temporary);
+    await syncDirectory(dirname(path));
+    if (directoryIsNew) await syncDirectory(dirname(dirname(path)));
+    return identity;
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw ioError(error, `making ${path}`, { path });
+    throw new LuksmithError(
+      "DiskExists",
+      `${path} appeared while it was being made and was not touched; move it away`,
+      {
+        cause: error,
+        details: { path },
+      },
+    );
+  }
+}
+
+/** Takes back what `newFile` recorded; idempotent; never touches a file that is not the recorded one. */
+export async function undoNewFile(record: UndoRecord): Promise<void> {
+  const { temporary, directory, path, identity } = record;
+  if (typeof path === "string") {
+    const found = await fileIdentity(path);
+    if (found && sameIdentity(found, identity as DiskIdentity)) await removeName(path);
+  }
+  if (typeof temporary === "string") await removeName(temporary);
+  if (typeof directory === "string") await removeEmptyDirectory(directory);
+}
+
+/** Removes one name, durably; one that is gone is success. */
+export async function removeName(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return;
+    throw ioError(error, `removing ${path}`, { path });
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Removes a directory if nothing is in it. */
+export async function removeEmptyDirectory(path: string): Promise<void> {
+  try {
+    await rmdir(path);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "ENOENT" || errno === "ENOTEMPTY" || errno === "EEXIST" || errno === "ENOTDIR") return;
+    throw ioError(error, `removing the directory ${path}`, { path });
+  }
+}

@@ -1,0 +1,84 @@
+import { LuksEngine } from "@luksmith/luks";
+import { Commands } from "../command/command-runner.ts";
+import { imagesBackendName } from "../config/images-backend-name.ts";
+import type { HostConfig } from "../config/host-config.ts";
+import { Container } from "../di/container.ts";
+import { LuksmithError } from "../errors/luksmith-error.ts";
+import { type ImageBackend, ImageBackends, ImageServicesToken } from "../image/image-backend.ts";
+import { DirectoryImageService } from "../images/directory-image-service.ts";
+import { type ImageService, Images } from "../images/image-service.ts";
+import { type KeyManager, KeyManagers } from "../key-manager/key-manager.ts";
+import { ExecaRunner } from "./execa-runner.ts";
+import { type ImportModule, loadPlugins } from "./load-plugins.ts";
+
+/** The composed plugins and what core lends them. */
+export class HostServices implements AsyncDisposable {
+  readonly #container: Container;
+  readonly #config: HostConfig;
+
+  private constructor(container: Container, config: HostConfig) {
+    this.#container = container;
+    this.#config = config;
+  }
+
+  static async compose(config: HostConfig, importModule: ImportModule): Promise<HostServices> {
+    const container = Container.create();
+    container.provide(Commands, () => new ExecaRunner());
+    const threads = config.luksmith.worker_threads;
+    container.provide(ImageServicesToken, (resolver) => ({
+      keys: resolver.get(KeyManagers),
+      luks: container.own(new LuksEngine({ threads })),
+      commands: resolver.get(Commands),
+      policy: {
+        pbkdfIterations: config.luksmith.pbkdf_iterations,
+        verify: config.luksmith.verify,
+        preallocate: config.DEFAULT.preallocate_images,
+        commandTimeoutMs: config.luksmith.command_timeout * 1000,
+      },
+    }));
+    await loadPlugins(config.luksmith.plugins, config.settings(), container, importModule);
+    if (!container.has(Images))
+      container.provide(Images, () => new DirectoryImageService(config.luksmith.images_path));
+    return new HostServices(container, config);
+  }
+
+  get keys(): KeyManager {
+    return this.#container.get(KeyManagers);
+  }
+
+  get images(): ImageService {
+    return this.#container.get(Images);
+  }
+
+  /** The backend that `[libvirt] images_type` selects for new disks. */
+  get chosenBackend(): ImageBackend {
+    const loaded = this.#container.all(ImageBackends).map(({ name }) => name);
+    return this.backend(imagesBackendName(this.#config, loaded));
+  }
+
+  /**
+   * The backend that made a disk.
+   * @throws `ConfigInvalid`
+   */
+  backend(name: string): ImageBackend {
+    const backends = this.#container.all(ImageBackends);
+    const matching = backends.filter((backend) => backend.name === name);
+    const [backend, second] = matching;
+    if (second)
+      throw new LuksmithError(
+        "PluginConflict",
+        `two plugins provide the image backend ${name}; configure one of them`,
+      );
+    if (backend) return backend;
+    const names = backends.map((each) => each.name).join(", ") || "none";
+    throw new LuksmithError(
+      "ConfigInvalid",
+      `no configured plugin provides the image backend ${name} (configured: ${names}); add its plugin to [luksmith] plugins, or choose another [libvirt] images_type`,
+      { details: { backend: name } },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#container[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,127 @@
+import { GeneratedPassphrase } from "@luksmith/luks";
+import { localDevices } from "../../disk/block-device-info.ts";
+import { LuksmithError } from "../../errors/luksmith-error.ts";
+import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
+import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
+import type { Operation } from "../../journal/journal.ts";
+import { secretName } from "../../key-manager/key-manager.ts";
+import type { InstanceRequest } from "../../request/instance-request.ts";
+import type { WritableHost } from "../host.ts";
+import type { HostServices } from "../host-services.ts";
+import { type InstancePlan, placeDisks, planInstance } from "./plan-instance.ts";
+import { type PreparedDisk, prepareCreate } from "./prepare-create.ts";
+import { afterUndo, journaledRollback, secretMadeStep, secretStep, undoSteps } from "./undo.ts";
+
+/** A disk with the passphrase that was made for it. */
+interface KeyedDisk extends PreparedDisk {
+  readonly passphrase: GeneratedPassphrase | undefined;
+}
+
+/**
+ * Makes every local disk of an instance: secrets first, then the disks, then the inventory, each step in the journal
+ * before it acts. All of it or nothing: what fails, is cancelled or killed is taken back.
+ * @throws `InstanceExists`, what `prepareCreate` refuses, and whatever went wrong on the way
+ */
+export async function createInstance(
+  host: WritableHost,
+  request: InstanceRequest,
+  ctx: OpContext,
+): Promise<InstanceRecord> {
+  const { id } = request.server;
+  if (host.inventory.instance(id)) {
+    throw new LuksmithError(
+      "InstanceExists",
+      `instance ${id} has disks on this host already; delete it first, or use another server id`,
+      { details: { instance: id } },
+    );
+  }
+  const plan = planInstance(host.config, request);
+  const services = await host.services();
+  await using stack = new AsyncDisposableStack();
+  const prepared = await prepareCreate(plan, services, host.config, stack, ctx);
+  const names = prepared.filter(({ disk }) => disk.encryption).map(({ disk }) => secretName(id, disk.uuid));
+  const operation = host.journal.begin("create", id, ctx.requestId, {}, names.map(secretStep));
+  try {
+    return await makeDisks(host, services, plan, prepared, operation, ctx);
+  } catch (error) {
+    ctx.log.warn({ instance: id, err: error }, "create failed, taking it back");
+    operation.undoing(error instanceof Error ? error.message : String(error));
+    const failures = await undoSteps(services, operation.steps, ctx);
+    if (failures.length === 0) operation.end("undone");
+    throw afterUndo(error, failures);
+  }
+}
+
+async function makeDisks(
+  host: WritableHost,
+  services: HostServices,
+  plan: InstancePlan,
+  prepared: readonly PreparedDisk[],
+  operation: Operation,
+  ctx: OpContext,
+): Promise<InstanceRecord> {
+  using passphrases = new DisposableStack();
+  const keyed: KeyedDisk[] = [];
+  for (const each of prepared) {
+    keyed.push(await makeSecret(each, services, passphrases, ctx));
+  }
+  const made = keyed.flatMap(({ disk }) => disk.encryption?.secretId ?? []);
+  if (made.length > 0) operation.intend(...made.map(secretMadeStep));
+  const { diskInfo, blockDeviceInfo } = placeDisks(host.config, plan.request, withSecrets(plan, keyed));
+  const backend = services.chosenBackend;
+  const disks: DiskRecord[] = [];
+  for (const { disk, source, passphrase } of keyed) {
+    throwIfCancelled(ctx);
+    const image = backend.image(disk);
+    const rollback = journaledRollback(operation, backend.name, image);
+    await image.create({ source, ...(passphrase ? { passphrase } : {}) }, rollback, ctx);
+    const identity = await image.identify(ctx);
+    if (!identity)
+      throw new LuksmithError("DiskNotProven", `${image.label} vanished right after it was made`);
+    const createdAt = new Date().toISOString();
+    disks.push({
+      ...disk,
+      backend: backend.name,
+      path: image.path,
+      source: image.source(),
+      identity,
+      createdAt,
+    });
+  }
+  const record = {
+    uuid: plan.request.server.id,
+    name: plan.request.server.name ?? undefined,
+    projectId: plan.request.server.tenant_id ?? undefined,
+    createdAt: new Date().toISOString(),
+    diskInfo,
+    blockDeviceInfo,
+    disks,
+  };
+  operation.end("done", () => host.inventory.addInstance(record));
+  ctx.log.info({ instance: record.uuid, disks: disks.length }, "instance created");
+  return { ...record, pending: undefined };
+}
+
+async function makeSecret(
+  prepared: PreparedDisk,
+  services: HostServices,
+  passphrases: DisposableStack,
+  ctx: OpContext,
+): Promise<KeyedDisk> {
+  const { encryption } = prepared.disk;
+  if (!encryption) return { ...prepared, passphrase: undefined };
+  const passphrase = passphrases.use(GeneratedPassphrase.create());
+  const name = secretName(prepared.disk.instanceUuid, prepared.disk.uuid);
+  const { id } = await services.keys.create({ name, passphrase }, ctx);
+  return { ...prepared, passphrase, disk: { ...prepared.disk, encryption: { ...encryption, secretId: id } } };
+}
+
+/** block_device_info with the ids of the secrets, as Nova saves them to the block device mappings. */
+function withSecrets(plan: InstancePlan, keyed: readonly KeyedDisk[]): InstancePlan["blockDeviceInfo"] {
+  const info = structuredClone(plan.blockDeviceInfo);
+  for (const device of localDevices(info)) {
+    const secretId = keyed.find(({ disk }) => disk.uuid === device.uuid)?.disk.encryption?.secretId;
+    if (secretId) device.encryption_secret_uuid = secretId;
+  }
+  return info;
+}

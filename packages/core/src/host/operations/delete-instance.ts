@@ -1,0 +1,83 @@
+import { LuksmithError } from "../../errors/luksmith-error.ts";
+import { type DiskIdentity, diskFromJson, diskToJson } from "../../image/image-disk.ts";
+import type { OpContext } from "../../image/op-context.ts";
+import type { Json } from "../../image/rollback.ts";
+import type { InstanceRecord } from "../../journal/inventory.ts";
+import type { Operation, Step } from "../../journal/journal.ts";
+import type { WritableHost } from "../host.ts";
+import type { HostServices } from "../host-services.ts";
+import { removeSnapshotFile } from "./remove-snapshot-file.ts";
+
+/**
+ * Erases and removes an instance's disks, then its secrets (never before: a secret is kept while its disk may exist).
+ * Once begun it goes forward only; what a crash or an unreachable key manager leaves, `recover` finishes.
+ * @throws `InstanceNotFound`, `DiskReplaced`, `DiskInUse` with nothing changed
+ */
+export async function deleteInstance(
+  host: WritableHost,
+  instance: InstanceRecord,
+  ctx: OpContext,
+): Promise<void> {
+  const services = await host.services();
+  const steps: Step[] = [];
+  for (const record of instance.disks) {
+    const image = services.backend(record.backend).image(record);
+    const identity = await image.requireOurs(record.identity, ctx);
+    await image.requireIdle(ctx);
+    steps.push({
+      kind: "remove",
+      data: { backend: record.backend, disk: diskToJson(record), identity: identity ?? null },
+    });
+  }
+  const secrets = instance.disks.flatMap(({ encryption }) => encryption?.secretId ?? []);
+  steps.push(...secrets.map((id): Step => ({ kind: "forget", data: { id } })));
+  const operation = host.journal.begin("delete", instance.uuid, ctx.requestId, {}, steps);
+  await finishDelete(host, services, operation, instance.uuid, ctx);
+}
+
+/** Carries a delete to its end; idempotent, so that `recover` can call it again. */
+export async function finishDelete(
+  host: WritableHost,
+  services: HostServices,
+  operation: Operation,
+  uuid: string,
+  ctx: OpContext,
+): Promise<void> {
+  for (const step of operation.steps) {
+    try {
+      await carryOut(services, step, ctx);
+    } catch (error) {
+      throw unfinished(uuid, error);
+    }
+  }
+  operation.end("done", () => {
+    if (operation.kind === "delete") host.inventory.removeInstance(uuid);
+    else host.inventory.removeSnapshot(uuid);
+  });
+  ctx.log.info({ subject: uuid }, "deleted");
+}
+
+async function carryOut(services: HostServices, step: Step, ctx: OpContext): Promise<void> {
+  const data = step.data as { readonly [key: string]: Json };
+  if (step.kind === "forget") {
+    await services.keys.delete({ id: String(data["id"]) }, ctx);
+    return;
+  }
+  if (step.kind === "remove-file") {
+    await removeSnapshotFile(data, ctx);
+    return;
+  }
+  const identity = data["identity"] as DiskIdentity | null;
+  if (!identity) return; // it was gone before the delete began
+  const image = services.backend(String(data["backend"])).image(diskFromJson(data["disk"] ?? null));
+  await image.remove(identity, ctx);
+}
+
+function unfinished(uuid: string, error: unknown): LuksmithError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new LuksmithError(
+    "EphemeralEncryptionCleanupFailed",
+    `deleting ${uuid} began and could not be finished: ${reason}. It will be finished by the next command, or now by "luksmith recover"`,
+    { cause: error, details: { subject: uuid } },
+  );
+}

@@ -1,0 +1,121 @@
+import type { HostConfig } from "../../config/host-config.ts";
+import type { LocalDisk } from "../../disk/local-disks.ts";
+import { LuksmithError } from "../../errors/luksmith-error.ts";
+import type { ImageSource } from "../../image/disk-content.ts";
+import type { Image } from "../../image/image.ts";
+import type { ImageDisk } from "../../image/image-disk.ts";
+import type { OpContext } from "../../image/op-context.ts";
+import type { ImageFile } from "../../images/image-service.ts";
+import type { HostServices } from "../host-services.ts";
+import { guestFormat, type InstancePlan } from "./plan-instance.ts";
+
+/** A disk that is about to be made. */
+export interface PreparedDisk {
+  readonly local: LocalDisk;
+  /** Its secret's id is null as yet. */
+  readonly disk: ImageDisk;
+  readonly image: Image;
+  readonly source: ImageSource;
+  /** Bytes of content that are known to be written, header not included. */
+  readonly contentBytes: bigint;
+}
+
+const SECTOR = 512n;
+
+/**
+ * Everything that can be refused is refused here, before anything changes: encryption and guest formats, an image
+ * that lies or does not fit, disks that exist already, too little space. The root image stays open for `stack`'s life.
+ * @throws `UnsupportedEncryptionFormat`, `DiskExists`, `FlavorDiskSmallerThanImage`, `ImageFormatMismatch`, `NoSpace`, …
+ */
+export async function prepareCreate(
+  plan: InstancePlan,
+  services: HostServices,
+  config: HostConfig,
+  stack: AsyncDisposableStack,
+  ctx: OpContext,
+): Promise<readonly PreparedDisk[]> {
+  const prepared: PreparedDisk[] = [];
+  const backend = services.chosenBackend;
+  for (const local of plan.disks) {
+    const file =
+      local.image_id === undefined ? undefined : stack.use(await openImage(plan, local, services, ctx));
+    const disk = imageDisk(plan, local, file);
+    const image = backend.image(disk);
+    image.requireEncryptionSupport();
+    await requireAbsent(image, ctx);
+    const source = file ? ({ kind: "image", image: file } as const) : filesystem(config, local);
+    prepared.push({ local, disk, image, source, contentBytes: file?.virtualSize ?? 0n });
+  }
+  await requireSpace(prepared, ctx);
+  return prepared;
+}
+
+async function openImage(
+  plan: InstancePlan,
+  local: LocalDisk,
+  services: HostServices,
+  ctx: OpContext,
+): Promise<ImageFile> {
+  const declared = plan.request.image;
+  const file = await services.images.open(
+    local.image_id ?? "",
+    declared
+      ? {
+          id: declared.id,
+          disk_format: declared.disk_format,
+          size: declared.size === null ? null : Number(declared.size),
+          virtual_size: declared.virtual_size === null ? null : Number(declared.virtual_size),
+          os_hash_algo: declared.os_hash_algo,
+          os_hash_value: declared.os_hash_value,
+        }
+      : undefined,
+    ctx,
+  );
+  if (local.virtual_size === null || file.virtualSize <= local.virtual_size) return file;
+  await file[Symbol.asyncDispose]();
+  throw new LuksmithError(
+    "FlavorDiskSmallerThanImage",
+    `image ${file.id} has ${file.virtualSize} bytes, more than the flavor's root disk of ${local.virtual_size}; choose a larger flavor`,
+    { details: { imageBytes: Number(file.virtualSize), flavorBytes: Number(local.virtual_size) } },
+  );
+}
+
+function imageDisk(plan: InstancePlan, local: LocalDisk, file: ImageFile | undefined): ImageDisk {
+  const size = local.virtual_size ?? file?.virtualSize ?? 0n;
+  return {
+    instanceUuid: plan.request.server.id,
+    name: local.name,
+    uuid: local.uuid,
+    virtualSize: ((size + SECTOR - 1n) / SECTOR) * SECTOR,
+    ...(local.encryption ? { encryption: { format: local.encryption.format, secretId: null } } : {}),
+  };
+}
+
+function filesystem(config: HostConfig, local: LocalDisk): ImageSource {
+  const format = guestFormat(config, local);
+  return local.kind === "swap"
+    ? { kind: "filesystem", format }
+    : { kind: "filesystem", format, label: `ephemeral${local.index}` };
+}
+
+async function requireAbsent(image: Image, ctx: OpContext): Promise<void> {
+  if (!(await image.identify(ctx))) return;
+  throw new LuksmithError(
+    "DiskExists",
+    `${image.path} exists already and was not touched; it may be a disk that this agent does not know: look at it with "luksmith inspect" and move it away`,
+    { details: { path: image.path, disk: image.disk.name } },
+  );
+}
+
+async function requireSpace(disks: readonly PreparedDisk[], ctx: OpContext): Promise<void> {
+  const [first] = disks;
+  if (!first) return;
+  const free = await first.image.spaceFree(ctx);
+  const needed = disks.reduce((sum, { image, contentBytes }) => sum + image.spaceNeeded(contentBytes), 0n);
+  if (free === undefined || needed <= free) return;
+  throw new LuksmithError(
+    "NoSpace",
+    `the disks of instance ${first.disk.instanceUuid} need ${needed} bytes at once, ${free} are free below ${first.image.path}; free space or choose a smaller image`,
+    { details: { needed: Number(needed), free: Number(free) } },
+  );
+}

@@ -1,0 +1,75 @@
+import { LuksmithError } from "../../errors/luksmith-error.ts";
+import type { OpContext } from "../../image/op-context.ts";
+import type { OpenOperation, OperationKind } from "../../journal/journal.ts";
+import type { WritableHost } from "../host.ts";
+import { finishDelete } from "./delete-instance.ts";
+import { settleOpenResize } from "./resize-disk.ts";
+import { undoSteps } from "./undo.ts";
+
+export interface RecoveredOperation {
+  readonly operation: string;
+  readonly kind: OperationKind;
+  /** The instance's or snapshot's UUID. */
+  readonly subject: string;
+  readonly startedAt: string;
+  /** `failed`: the next recovery tries again. */
+  readonly outcome: "undone" | "finished" | "settled" | "failed";
+  readonly error?: string;
+}
+
+export interface RecoveryReport {
+  readonly operations: readonly RecoveredOperation[];
+}
+
+/**
+ * Ends what an earlier process left unfinished, oldest first: a create or snapshot is taken back, a delete finished, a
+ * resize settled by what the storage says. Idempotent; one that fails does not keep the others.
+ */
+export async function recover(host: WritableHost, ctx: OpContext): Promise<RecoveryReport> {
+  const operations: RecoveredOperation[] = [];
+  for (const open of host.journal.unfinished()) {
+    const { id: operation, kind, subject, startedAt } = open;
+    try {
+      const outcome = await endOperation(host, open, ctx);
+      operations.push({ operation, kind, subject, startedAt, outcome });
+      ctx.log.warn({ operation, kind, subject, outcome }, "ended what an earlier process left unfinished");
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      operations.push({ operation, kind, subject, startedAt, outcome: "failed", error: message });
+      ctx.log.error(
+        { operation, kind, subject, err: error },
+        "could not end what an earlier process left unfinished",
+      );
+    }
+  }
+  return { operations };
+}
+
+async function endOperation(
+  host: WritableHost,
+  open: OpenOperation,
+  ctx: OpContext,
+): Promise<RecoveredOperation["outcome"]> {
+  const services = await host.services();
+  switch (open.kind) {
+    case "create":
+    case "snapshot": {
+      const operation = host.journal.resume(open);
+      const failures = await undoSteps(services, open.steps, ctx);
+      if (failures.length > 0) {
+        throw new LuksmithError("RecoveryIncomplete", failures.map((failure) => failure.message).join("; "), {
+          cause: failures[0],
+        });
+      }
+      operation.end("undone");
+      return "undone";
+    }
+    case "delete":
+    case "delete-snapshot":
+      await finishDelete(host, services, host.journal.resume(open), open.subject, ctx);
+      return "finished";
+    case "resize":
+      await settleOpenResize(host, open, ctx);
+      return "settled";
+  }
+}

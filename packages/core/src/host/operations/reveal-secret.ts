@@ -1,0 +1,29 @@
+import { userInfo } from "node:os";
+import type { Passphrase } from "@luksmith/luks";
+import type { OpContext } from "../../image/op-context.ts";
+import type { WritableHost } from "../host.ts";
+
+/**
+ * Gets a passphrase out for a person; the audit trail has it before it is given. The caller disposes it.
+ * @throws `EphemeralEncryptionSecretNotFound`
+ */
+export async function revealSecret(host: WritableHost, id: string, ctx: OpContext): Promise<Passphrase> {
+  const services = await host.services();
+  host.inventory.audit({ who: invoker(), action: "secret.reveal", subject: id, requestId: ctx.requestId });
+  return services.keys.get({ id }, ctx);
+}
+
+/** The user behind sudo where there is one: the trail should name a person. */
+function invoker(): string {
+  const { uid } = userInfo();
+  const sudo = process.env["SUDO_USER"];
+  return sudo ? `${sudo} (uid ${uid})` : `${accountName()} (uid ${uid})`;
+}
+
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return "unknown";
+  }
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from "node:crypto";
+import { GeneratedPassphrase } from "@luksmith/luks";
+import { LuksmithError } from "../../errors/luksmith-error.ts";
+import type { OpContext } from "../../image/op-context.ts";
+import type { InstanceRecord, SnapshotRecord } from "../../journal/inventory.ts";
+import type { WritableHost } from "../host.ts";
+import { diskOf } from "./resize-disk.ts";
+import { afterUndo, journaledRollback, secretMadeStep, secretStep, undoSteps } from "./undo.ts";
+
+export interface SnapshotRequest {
+  readonly disk: string;
+  /** Absolute; must not exist. */
+  readonly target: string;
+  readonly format: "raw" | "qcow2";
+  /** Write it in clear; otherwise the copy of an encrypted disk gets a passphrase and a volume key of its own. */
+  readonly plain: boolean;
+}
+
+/**
+ * Copies a disk that no guest is using to a file, never in clear on the way.
+ * @throws `TargetExists`, `DiskInUse`, `DiskReplaced`, `DiskNotFound`, `NoSpace`, `Cancelled`
+ */
+export async function snapshotDisk(
+  host: WritableHost,
+  instance: InstanceRecord,
+  request: SnapshotRequest,
+  ctx: OpContext,
+): Promise<SnapshotRecord> {
+  const record = diskOf(instance, request.disk);
+  const services = await host.services();
+  const image = services.backend(record.backend).image(record);
+  if (!(await image.requireOurs(record.identity, ctx))) {
+    throw new LuksmithError("DiskNotFound", `${record.path} is not there; there is nothing to copy`);
+  }
+  const uuid = randomUUID();
+  const encrypted = record.encryption !== undefined && !request.plain;
+  const name = `Ephemeral encryption secret for snapshot ${uuid} of instance ${instance.uuid}`;
+  const operation = host.journal.begin(
+    "snapshot",
+    uuid,
+    ctx.requestId,
+    {},
+    encrypted ? [secretStep(name)] : [],
+  );
+  try {
+    using passphrase = encrypted ? GeneratedPassphrase.create() : undefined;
+    const secret = passphrase && (await services.keys.create({ name, passphrase }, ctx));
+    if (secret) operation.intend(secretMadeStep(secret.id));
+    const target = {
+      path: request.target,
+      format: request.format,
+      uuid,
+      operation: operation.id,
+      ...(passphrase ? { passphrase } : {}),
+    };
+    const identity = await image.snapshot(target, journaledRollback(operation, record.backend, image), ctx);
+    const snapshot: SnapshotRecord = {
+      uuid,
+      instanceUuid: instance.uuid,
+      diskName: record.name,
+      path: request.target,
+      format: request.format,
+      virtualSize: record.virtualSize,
+      encryption: secret ? { format: "luks", secretId: secret.id } : undefined,
+      identity,
+      createdAt: new Date().toISOString(),
+    };
+    operation.end("done", () => host.inventory.addSnapshot(snapshot));
+    return snapshot;
+  } catch (error) {
+    operation.undoing(error instanceof Error ? error.message : String(error));
+    const failures = await undoSteps(services, operation.steps, ctx);
+    if (failures.length === 0) operation.end("undone");
+    throw afterUndo(error, failures);
+  }
+}

@@ -1,0 +1,90 @@
+import { isLuksmithError, LuksmithError } from "../../errors/luksmith-error.ts";
+import { diskFromJson } from "../../image/image-disk.ts";
+import type { Image } from "../../image/image.ts";
+import { diskToJson } from "../../image/image-disk.ts";
+import type { OpContext } from "../../image/op-context.ts";
+import type { Json, Rollback, UndoRecord } from "../../image/rollback.ts";
+import type { Operation, Step } from "../../journal/journal.ts";
+import type { HostServices } from "../host-services.ts";
+
+/** A secret that is about to be made; its name is new, so whatever is found under it is this operation's. */
+export function secretStep(name: string): Step {
+  return { kind: "secret", data: { name } };
+}
+
+/** A secret that was made; for key managers that cannot list. */
+export function secretMadeStep(id: string): Step {
+  return { kind: "secret-made", data: { id } };
+}
+
+/** Gives a backend its `Rollback`: each record is durable in the journal before the backend acts. */
+export function journaledRollback(operation: Operation, backend: string, image: Image): Rollback {
+  return {
+    defer: async (record: UndoRecord) => {
+      operation.intend({ kind: "image", data: { backend, disk: diskToJson(image.disk), record } });
+    },
+  };
+}
+
+/**
+ * Takes back what an operation made, newest first; idempotent. Goes on after a failure, so that one bad disk does not
+ * keep the others. Disks go before secrets, because secrets were made first.
+ * @returns what could not be taken back; empty when all was
+ */
+export async function undoSteps(
+  services: HostServices,
+  steps: readonly Step[],
+  ctx: OpContext,
+): Promise<readonly Error[]> {
+  const failures: Error[] = [];
+  const steady: OpContext = { ...ctx, signal: new AbortController().signal };
+  for (const step of [...steps].reverse()) {
+    // A disk that may still be there keeps its secret.
+    if (failures.length > 0 && step.kind.startsWith("secret")) continue;
+    try {
+      await undoStep(services, step, steady);
+    } catch (error) {
+      failures.push(error instanceof Error ? error : new Error(String(error)));
+      ctx.log.error({ step: step.kind, err: error }, "could not take back a step");
+    }
+  }
+  return failures;
+}
+
+async function undoStep(services: HostServices, step: Step, ctx: OpContext): Promise<void> {
+  const data = step.data as { readonly [key: string]: Json };
+  switch (step.kind) {
+    case "image": {
+      const image = services.backend(String(data["backend"])).image(diskFromJson(data["disk"] ?? null));
+      await image.undo(data["record"] as UndoRecord, ctx);
+      return;
+    }
+    case "secret":
+      for await (const { id } of services.keys.list?.({ name: String(data["name"]) }, ctx) ?? []) {
+        await services.keys.delete({ id }, ctx);
+      }
+      return;
+    case "secret-made":
+      await services.keys.delete({ id: String(data["id"]) }, ctx);
+      return;
+    default:
+      throw new LuksmithError(
+        "JournalCorrupt",
+        `the journal holds a step of unknown kind ${step.kind}; use the version that wrote it`,
+      );
+  }
+}
+
+/**
+ * The error to raise when an operation failed and was taken back: its own, or, when something was left, one that says
+ * so and keeps the first as its cause.
+ */
+export function afterUndo(error: unknown, failures: readonly Error[]): unknown {
+  if (failures.length === 0) return error;
+  const first = error instanceof Error ? error.message : String(error);
+  return new LuksmithError(
+    "EphemeralEncryptionCleanupFailed",
+    `${first}; moreover, what was made could not all be taken back: ${failures.map((f) => f.message).join("; ")}. "luksmith recover" tries again`,
+    { cause: error, details: { first: isLuksmithError(error) ? error.code : "InternalError" } },
+  );
+}

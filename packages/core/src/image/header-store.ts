@@ -1,0 +1,12 @@
+import type { OpContext } from "./op-context.ts";
+
+/** The bytes that hold a disk's LUKS header and key material, wherever the backend keeps them. Dispose to release. */
+export interface HeaderStore extends AsyncDisposable {
+  /** Bytes in the whole container, where the backend can tell; lint compares it with the payload offset. */
+  readonly containerBytes?: bigint;
+  /** Fewer bytes than asked only at the container's end. */
+  read(offset: number, length: number, ctx: OpContext): Promise<Uint8Array>;
+  write(offset: number, bytes: Uint8Array, ctx: OpContext): Promise<void>;
+  /** Everything written is durable when it resolves. */
+  sync(ctx: OpContext): Promise<void>;
+}

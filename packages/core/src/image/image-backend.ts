@@ -1,0 +1,48 @@
+import type { LuksEngine } from "@luksmith/luks";
+import type { CommandRunner } from "../command/command-runner.ts";
+import { extensionPoint, token } from "../di/token.ts";
+import type { KeyManager } from "../key-manager/key-manager.ts";
+import type { EncryptionFormat } from "../request/encryption-format.ts";
+import type { Image } from "./image.ts";
+import type { ImageDisk } from "./image-disk.ts";
+
+/** What a backend says it can do; the contract suite proves it. */
+export interface BackendCapabilities {
+  /** Formats a disk is stored in. */
+  readonly formats: readonly ("raw" | "qcow2")[];
+  readonly encryption: readonly EncryptionFormat[];
+  readonly resize: boolean;
+  /** Formats a snapshot can be written in; empty: none. */
+  readonly snapshot: readonly ("raw" | "qcow2")[];
+}
+
+/** A kind of storage. `name` is the value of `[libvirt] images_type` that selects it. */
+export interface ImageBackend {
+  readonly name: string;
+  readonly capabilities: BackendCapabilities;
+  /** Cheap and pure: touches nothing until a method of the image is called. */
+  image(disk: ImageDisk): Image;
+}
+
+/** What core lends to images. */
+export interface ImageServices {
+  readonly keys: KeyManager;
+  readonly luks: LuksEngine;
+  readonly commands: CommandRunner;
+  readonly policy: ImagePolicy;
+}
+
+/** The operator's choices that concern every backend. */
+export interface ImagePolicy {
+  /** PBKDF2 iterations for generated passphrases, 1000 to 12 000 000. */
+  readonly pbkdfIterations: number;
+  /** `unlock`: a new disk is opened with the passphrase as the key manager has it; `header`: only read back. */
+  readonly verify: "unlock" | "header";
+  /** Nova's `preallocate_images`. */
+  readonly preallocate: "none" | "space";
+  /** For external commands, in ms. */
+  readonly commandTimeoutMs: number;
+}
+
+export const ImageBackends = extensionPoint<ImageBackend>("luksmith.image-backends");
+export const ImageServicesToken = token<ImageServices>("luksmith.image-services");

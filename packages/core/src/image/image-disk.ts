@@ -1,0 +1,45 @@
+import type { EncryptionFormat } from "../request/encryption-format.ts";
+import type { Json } from "./rollback.ts";
+
+/** One guest disk: what must be known to find, open or make it. */
+export interface ImageDisk {
+  readonly instanceUuid: string;
+  /** Its name in disk_info: `disk`, `disk.eph0`, `disk.swap`. */
+  readonly name: string;
+  /** The block device mapping's UUID; also the UUID in the LUKS header. */
+  readonly uuid: string;
+  /** Bytes that the guest sees; a multiple of 512. */
+  readonly virtualSize: bigint;
+  /** Absent: a plain disk. */
+  readonly encryption?: DiskEncryption;
+}
+
+export interface DiskEncryption {
+  readonly format: EncryptionFormat;
+  /** `encryption_secret_uuid`; null until the secret exists. */
+  readonly secretId: string | null;
+}
+
+/** Where libvirt finds a disk; becomes `<source>` and `<driver>`. */
+export type DiskSource = {
+  /** The `<driver type>`: never `luks`, which libvirt does not know. */
+  readonly format: "raw" | "qcow2";
+} & ({ readonly type: "file"; readonly file: string } | { readonly type: "block"; readonly dev: string });
+
+/** What tells this very disk from another under the same name; a backend's own (device and inode, an image id). */
+export type DiskIdentity = { readonly [key: string]: Json };
+
+/** An ImageDisk for the journal. */
+export function diskToJson(disk: ImageDisk): DiskIdentity {
+  const { instanceUuid, name, uuid, virtualSize, encryption } = disk;
+  const sealed = encryption ? { format: encryption.format, secretId: encryption.secretId } : null;
+  return { instanceUuid, name, uuid, virtualSize: String(virtualSize), encryption: sealed };
+}
+
+export function diskFromJson(json: Json): ImageDisk {
+  const { encryption, virtualSize, ...rest } = json as Omit<ImageDisk, "virtualSize" | "encryption"> & {
+    virtualSize: string;
+    encryption: DiskEncryption | null;
+  };
+  return { ...rest, virtualSize: BigInt(virtualSize), ...(encryption ? { encryption } : {}) };
+}

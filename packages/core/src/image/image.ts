@@ -1,0 +1,245 @@
+import type { FormattedContainer, GeneratedPassphrase } from "@luksmith/luks";
+import { LuksmithError } from "../errors/luksmith-error.ts";
+import type { DiskContent, ImageSource } from "./disk-content.ts";
+import { openContent } from "./disk-content-source.ts";
+import { eraseHeader } from "./erase-header.ts";
+import type { HeaderStore } from "./header-store.ts";
+import type { BackendCapabilities, ImageServices } from "./image-backend.ts";
+import type { DiskIdentity, DiskSource, ImageDisk } from "./image-disk.ts";
+import { type OpContext, throwIfCancelled } from "./op-context.ts";
+import { proveEncrypted } from "./prove.ts";
+import { readHeader } from "./read-header.ts";
+import type { Rollback, UndoRecord } from "./rollback.ts";
+import { sameIdentity } from "./same-identity.ts";
+import type { SnapshotTarget } from "./snapshot-target.ts";
+import { type UnlockedDisk, unlockDisk } from "./unlock.ts";
+import { verifyDisk } from "./verify.ts";
+import type { VerifyReport } from "./verify-report.ts";
+
+/** What a backend is asked to make. */
+export interface AllocateImage {
+  readonly content: DiskContent | undefined;
+  /** Header, first key slot and volume key, ready to be written; absent for a plain disk. Disposed by the base class. */
+  readonly container: FormattedContainer | undefined;
+}
+
+export interface CreateImage {
+  readonly source: ImageSource;
+  /** The passphrase just made for this disk and already stored; absent for a plain disk. Stays the caller's. */
+  readonly passphrase?: GeneratedPassphrase;
+}
+
+/**
+ * One guest disk on one backend. Policy stands here (capability check, keys, proof, refusal to touch what is not
+ * ours), mechanism in the hooks that a backend implements; a backend never talks to a key manager.
+ */
+export abstract class Image {
+  readonly disk: ImageDisk;
+  protected readonly services: ImageServices;
+
+  constructor(disk: ImageDisk, services: ImageServices) {
+    this.disk = disk;
+    this.services = services;
+  }
+
+  /** Where the disk is, for people: a file, a device, `rbd:pool/image`. */
+  abstract readonly path: string;
+  protected abstract readonly capabilities: BackendCapabilities;
+  /** Sectors of 512 bytes before the payload; a multiple of 8, at least 4040. */
+  protected readonly payloadOffset: number = 4096;
+
+  /** For libvirt's XML; pure. */
+  abstract source(): DiskSource;
+  /** What stands under this disk's name now; undefined: nothing. */
+  abstract identify(ctx: OpContext): Promise<DiskIdentity | undefined>;
+  /** Carries out what `allocate` or `exportTo` deferred. Idempotent; touches only what the record proves to be its own. */
+  abstract undo(record: UndoRecord, ctx: OpContext): Promise<void>;
+  /** Bytes the storage must still have free to hold the disk, its content and header included. */
+  abstract spaceNeeded(contentBytes: bigint): bigint;
+  /** Bytes free where the disk will be; undefined: cannot tell. */
+  abstract spaceFree(ctx: OpContext): Promise<bigint | undefined>;
+
+  /** Makes the disk, durable when it resolves, or throws `DiskExists` without having touched anything. */
+  protected abstract allocate(request: AllocateImage, undo: Rollback, ctx: OpContext): Promise<void>;
+  /** The bytes that hold the header. @throws `DiskNotFound` */
+  protected abstract header(ctx: OpContext): Promise<HeaderStore>;
+  /** Makes the disk larger; durable when it resolves; idempotent. */
+  protected abstract grow(virtualSize: bigint, ctx: OpContext): Promise<void>;
+  /** Bytes that a guest would see, from the storage itself. */
+  abstract actualSize(ctx: OpContext): Promise<bigint>;
+  /** Removes the disk if it is still `identity`; one that is gone is success. Durable when it resolves. */
+  protected abstract destroy(identity: DiskIdentity, ctx: OpContext): Promise<void>;
+  /** Processes that have the disk open, for people (`qemu-system-x86 (4711)`). */
+  protected abstract holders(ctx: OpContext): Promise<readonly string[]>;
+  protected abstract exportTo(
+    target: SnapshotTarget,
+    unlocked: UnlockedDisk | undefined,
+    undo: Rollback,
+    ctx: OpContext,
+  ): Promise<DiskIdentity>;
+
+  /**
+   * Makes the disk and proves it encrypted. Whatever fails, `undo` holds what is needed to take it back.
+   * @throws `UnsupportedEncryptionFormat`, `DiskExists`, `NoSpace`, `DiskNotProven`, `Cancelled`
+   */
+  async create(request: CreateImage, undo: Rollback, ctx: OpContext): Promise<void> {
+    this.requireEncryptionSupport();
+    throwIfCancelled(ctx);
+    await using content = await openContent(request.source, this.disk, this.services, ctx);
+    if (!this.disk.encryption) {
+      await this.allocate({ content: content.content, container: undefined }, undo, ctx);
+      return;
+    }
+    const { passphrase } = request;
+    if (!passphrase) {
+      throw new LuksmithError(
+        "InternalError",
+        `${this.label} is to be encrypted, but no passphrase was made for it`,
+      );
+    }
+    const container = await this.services.luks.format({
+      uuid: this.disk.uuid,
+      payloadOffset: this.payloadOffset,
+      passphrase,
+      iterations: this.services.policy.pbkdfIterations,
+    });
+    using _key = container.volumeKey;
+    await this.allocate({ content: content.content, container }, undo, ctx);
+    await using header = await this.header(ctx);
+    await proveEncrypted(this.disk, header, container, this.services, ctx);
+  }
+
+  /**
+   * Grows the disk to `virtualSize` bytes exactly; the new part reads as noise (as zeros on a plain disk). Idempotent.
+   * @throws `CannotShrink`, `DiskInUse`, `DiskReplaced`, `UnsupportedOperation`
+   */
+  async resize(virtualSize: bigint, ctx: OpContext): Promise<void> {
+    if (!this.capabilities.resize) throw this.unsupported("resizing");
+    const current = await this.actualSize(ctx);
+    if (virtualSize < current) {
+      throw new LuksmithError(
+        "CannotShrink",
+        `${this.label} has ${current} bytes and cannot shrink to ${virtualSize}; ask for at least its present size`,
+        { details: { disk: this.disk.name, current: Number(current), requested: Number(virtualSize) } },
+      );
+    }
+    await this.requireIdle(ctx);
+    await this.grow(virtualSize, ctx);
+  }
+
+  /**
+   * Writes a copy of the disk as it is now. The copy is never plain on the way: it is encrypted with a key of its own
+   * unless the target says plain.
+   * @throws `TargetExists`, `DiskInUse`, `UnsupportedOperation`, `NoSpace`, `Cancelled`
+   */
+  async snapshot(target: SnapshotTarget, undo: Rollback, ctx: OpContext): Promise<DiskIdentity> {
+    if (!this.capabilities.snapshot.includes(target.format))
+      throw this.unsupported(`a ${target.format} snapshot`);
+    await this.requireIdle(ctx);
+    using unlocked = this.disk.encryption ? await this.unlock(ctx) : undefined;
+    return await this.exportTo(target, unlocked, undo, ctx);
+  }
+
+  /** Opens the disk with the stored passphrase; the caller disposes what it gets. */
+  protected async unlock(ctx: OpContext): Promise<UnlockedDisk> {
+    await using header = await this.header(ctx);
+    return await unlockDisk(this.disk, header, this.services, ctx);
+  }
+
+  /** Looks whether the disk is what it should be; changes nothing. */
+  async verify(ctx: OpContext): Promise<VerifyReport> {
+    return verifyDisk(this.disk, this.path, this.services, ctx, {
+      header: () => this.header(ctx),
+      actualSize: () => this.actualSize(ctx),
+    });
+  }
+
+  /**
+   * Makes the content unreadable for good: every key slot disabled, its key material overwritten, synced.
+   * Idempotent. Does nothing to a plain disk. Whoever has an older copy of the header and the passphrase can still read.
+   */
+  async erase(ctx: OpContext): Promise<void> {
+    if (!this.disk.encryption) return;
+    await using header = await this.header(ctx);
+    await eraseHeader(header, this.payloadOffset, ctx);
+  }
+
+  /**
+   * Erases, then removes the disk if it still is `identity`. Idempotent: a disk that is gone is success.
+   * @throws `DiskReplaced`, `DiskInUse`
+   */
+  async remove(identity: DiskIdentity, ctx: OpContext): Promise<void> {
+    const found = await this.identify(ctx);
+    if (!found) return;
+    if (!sameIdentity(found, identity)) throw this.replaced("it is not the one this removal began with");
+    await this.erase(ctx);
+    await this.destroy(identity, ctx);
+  }
+
+  /**
+   * The identity of the disk under this name, once proven to be ours: by the UUID in its header, or for a plain disk
+   * by the identity recorded at its creation.
+   * @throws `DiskReplaced`
+   */
+  async requireOurs(recorded: DiskIdentity | undefined, ctx: OpContext): Promise<DiskIdentity | undefined> {
+    const found = await this.identify(ctx);
+    if (!found) return undefined;
+    if (!this.disk.encryption) {
+      if (recorded && !sameIdentity(found, recorded))
+        throw this.replaced("its identity is not the recorded one");
+      return found;
+    }
+    await using store = await this.header(ctx);
+    const header = await readHeader(store, ctx).catch((error: unknown) => {
+      // A damaged header is no reason to keep an operator from removing the very file that was made here.
+      if (recorded && sameIdentity(found, recorded)) return undefined;
+      throw this.replaced("it has no readable LUKS header", error);
+    });
+    if (header && header.uuid !== this.disk.uuid) {
+      throw this.replaced(`its header belongs to ${header.uuid || "nobody"}`);
+    }
+    return found;
+  }
+
+  /** @throws `DiskInUse` */
+  async requireIdle(ctx: OpContext): Promise<void> {
+    const holders = await this.holders(ctx);
+    if (holders.length === 0) return;
+    throw new LuksmithError(
+      "DiskInUse",
+      `${this.label} is in use by ${holders.join(", ")}; stop the guest first, then try again`,
+      { details: { disk: this.disk.name, path: this.path, holders } },
+    );
+  }
+
+  /** @throws `UnsupportedEncryptionFormat` */
+  requireEncryptionSupport(): void {
+    const format = this.disk.encryption?.format;
+    if (format === undefined || this.capabilities.encryption.includes(format)) return;
+    throw new LuksmithError(
+      "UnsupportedEncryptionFormat",
+      `${this.label} asks for encryption format ${format}, which this backend cannot do; it can do ${this.capabilities.encryption.join(", ") || "none"}`,
+      { details: { disk: this.disk.name, format, supported: this.capabilities.encryption } },
+    );
+  }
+
+  /** The disk, for messages. */
+  get label(): string {
+    return `${this.disk.name} of instance ${this.disk.instanceUuid} (${this.path})`;
+  }
+
+  private unsupported(what: string): LuksmithError {
+    return new LuksmithError(
+      "UnsupportedOperation",
+      `${what} is not supported for ${this.label} by its backend`,
+    );
+  }
+
+  private replaced(why: string, cause?: unknown): LuksmithError {
+    return new LuksmithError(
+      "DiskReplaced",
+      `what stands at ${this.path} is not ${this.disk.name} of instance ${this.disk.instanceUuid}: ${why}; nothing was touched, look at it with "luksmith inspect" and move it away`,
+      { details: { disk: this.disk.name, path: this.path }, ...(cause === undefined ? {} : { cause }) },
+    );
+  }
+}

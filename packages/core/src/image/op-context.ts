@@ -1,0 +1,39 @@
+import type { Passphrase } from "@luksmith/luks";
+import { LuksmithError } from "../errors/luksmith-error.ts";
+import type { Logger } from "../log/logger.ts";
+
+/** What accompanies every call that touches the world: last parameter everywhere, never stored. */
+export interface OpContext {
+  /** Names this operation in logs, the journal and the audit trail (`req-…`). */
+  readonly requestId: string;
+  /** Aborts the operation; its reason becomes the cause of `Cancelled`. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** The caller's token for services that act as the user; absent where there is no OpenStack. */
+  readonly userToken?: Passphrase;
+  /** Bytes done and to do of a long step; called often, must be cheap. */
+  readonly progress?: ProgressListener;
+}
+
+export interface Progress {
+  /** What is going on, for people: `fill disk`. */
+  readonly step: string;
+  readonly doneBytes: bigint;
+  readonly totalBytes: bigint;
+}
+
+export type ProgressListener = (progress: Progress) => void;
+
+/**
+ * Stops here when the operation was cancelled.
+ * @throws `Cancelled`
+ */
+export function throwIfCancelled(ctx: OpContext): void {
+  if (ctx.signal.aborted) throw cancelledError(ctx.signal.reason);
+}
+
+export function cancelledError(reason: unknown): LuksmithError {
+  return new LuksmithError("Cancelled", "the operation was cancelled; what it had begun was undone", {
+    cause: reason,
+  });
+}

@@ -1,0 +1,107 @@
+import { constants } from "node:fs";
+import { type FileHandle, open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf, ioError } from "../errors/io-error.ts";
+import { LuksmithError } from "../errors/luksmith-error.ts";
+import type { OpContext } from "../image/op-context.ts";
+import { inspectFormat } from "./inspect-format.ts";
+import type { DiskFormat, ImageFile, ImageMetadata, ImageService } from "./image-service.ts";
+
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+const MAX_METADATA_BYTES = 1024 * 1024;
+
+/**
+ * Images as files of a directory: `<image id>`, with Glance's metadata in the request or in `<image id>.json` beside
+ * it. For hosts without OpenStack.
+ */
+export class DirectoryImageService implements ImageService {
+  readonly name = "directory";
+  readonly #directory: string;
+
+  /** @param directory absolute; `[luksmith] images_path` */
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  async open(imageId: string, declared: ImageMetadata | undefined, ctx: OpContext): Promise<ImageFile> {
+    if (!UUID.test(imageId)) {
+      throw new LuksmithError("ImageNotFound", `${imageId} is not an image id (a UUID)`, {
+        details: { imageId },
+      });
+    }
+    const path = join(this.#directory, imageId);
+    const metadata = declared?.disk_format ? declared : await this.#metadata(imageId, path);
+    const file = await this.#openFile(imageId, path);
+    try {
+      return await checked(imageId, path, file, metadata, ctx);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async #openFile(imageId: string, path: string): Promise<FileHandle> {
+    try {
+      return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    } catch (error) {
+      if (errnoOf(error) === "ELOOP") {
+        throw new LuksmithError(
+          "ImageUnacceptable",
+          `image ${imageId} is a symbolic link (${path}); put the file itself there`,
+        );
+      }
+      if (errnoOf(error) !== "ENOENT") throw ioError(error, `opening image ${imageId} (${path})`);
+      throw new LuksmithError(
+        "ImageNotFound",
+        `image ${imageId} is not at ${path}; put its file there or set [luksmith] images_path`,
+        { details: { imageId, path } },
+      );
+    }
+  }
+
+  async #metadata(imageId: string, path: string): Promise<ImageMetadata> {
+    try {
+      const text = await readFile(`${path}.json`, { encoding: "utf8" });
+      if (text.length > MAX_METADATA_BYTES) throw new Error("it is larger than 1 MiB");
+      const json: unknown = JSON.parse(text);
+      if (typeof json !== "object" || json === null) throw new Error("it is not a JSON object");
+      return { ...json, id: imageId };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new LuksmithError(
+        "ImageUnacceptable",
+        `the format of image ${imageId} is not declared: neither the request nor ${path}.json says disk_format (${reason}); formats are never guessed`,
+        { cause: error, details: { imageId } },
+      );
+    }
+  }
+}
+
+async function checked(
+  id: string,
+  path: string,
+  file: FileHandle,
+  metadata: ImageMetadata,
+  ctx: OpContext,
+): Promise<ImageFile> {
+  const stat = await file.stat({ bigint: true });
+  if (!stat.isFile())
+    throw new LuksmithError("ImageUnacceptable", `image ${id} is not a regular file (${path})`);
+  if (metadata.size !== undefined && metadata.size !== null && stat.size !== BigInt(metadata.size)) {
+    throw new LuksmithError(
+      "ImageUnacceptable",
+      `image ${id} has ${stat.size} bytes where ${metadata.size} are declared (${path}); fetch it again`,
+      { details: { imageId: id, size: Number(stat.size), declared: metadata.size } },
+    );
+  }
+  const format = await inspectFormat(id, file, stat.size, metadata.disk_format, ctx);
+  return {
+    id,
+    format: format satisfies DiskFormat,
+    path,
+    fd: file.fd,
+    size: stat.size,
+    virtualSize: stat.size,
+    [Symbol.asyncDispose]: () => file.close(),
+  };
+}

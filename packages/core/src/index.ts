@@ -1,0 +1,90 @@
+export * from "@luksmith/luks";
+export { type Command, type CommandResult, type CommandRunner, Commands } from "./command/command-runner.ts";
+export {
+  extensionPoint,
+  type ExtensionPoint,
+  type Registrar,
+  type Resolver,
+  token,
+  type Token,
+} from "./di/token.ts";
+export { CATEGORIES, ERROR_CODES, type ErrorCategory, type ErrorCode } from "./errors/codes.ts";
+export {
+  type AnyLuksmithError,
+  type ErrorOptions,
+  errorToJson,
+  exitCodeOf,
+  isLuksmithError,
+  LuksmithError,
+} from "./errors/luksmith-error.ts";
+export {
+  cancelledError,
+  type OpContext,
+  type Progress,
+  type ProgressListener,
+  throwIfCancelled,
+} from "./image/op-context.ts";
+export {
+  type CreateSecret,
+  type KeyManager,
+  KeyManagers,
+  type SecretFilter,
+  type SecretInfo,
+  secretName,
+  type SecretRef,
+} from "./key-manager/key-manager.ts";
+export { type Logger, silentLogger } from "./log/logger.ts";
+export {
+  definePlugin,
+  type Plugin,
+  PLUGIN_API,
+  type PluginSettings,
+  type SchemaIssue,
+  type SchemaResult,
+  type StandardSchema,
+} from "./plugin/plugin.ts";
+export {
+  type BackendCapabilities,
+  type ImageBackend,
+  ImageBackends,
+  type ImagePolicy,
+  type ImageServices,
+  ImageServicesToken,
+} from "./image/image-backend.ts";
+export { type AllocateImage, type CreateImage, Image } from "./image/image.ts";
+export {
+  type DiskContent,
+  type Extent,
+  GUEST_FORMATS,
+  type GuestFormat,
+  type ImageSource,
+} from "./image/disk-content.ts";
+export type { HeaderStore } from "./image/header-store.ts";
+export type { DiskEncryption, DiskIdentity, DiskSource, ImageDisk } from "./image/image-disk.ts";
+export type { Json, Rollback, UndoRecord } from "./image/rollback.ts";
+export { sameIdentity } from "./image/same-identity.ts";
+export type { SnapshotTarget } from "./image/snapshot-target.ts";
+export type { UnlockedDisk } from "./image/unlock.ts";
+export type { VerifyCheck, VerifyReport } from "./image/verify-report.ts";
+export {
+  type DiskFormat,
+  type ImageFile,
+  type ImageMetadata,
+  type ImageService,
+  Images,
+} from "./images/image-service.ts";
+export {
+  encryptionTraits,
+  type Trait,
+  type TraitProvider,
+  TraitProviders,
+  type TraitReporter,
+  TraitReporters,
+} from "./traits/trait.ts";
+export { errnoOf, ioError, operationError } from "./errors/io-error.ts";
+export { openExisting, openFileHeader } from "./file/file-header-store.ts";
+export { fileIdentity, identityOf } from "./file/file-identity.ts";
+export { lockHolders } from "./file/lock-holders.ts";
+export { type NewFile, newFile, removeEmptyDirectory, removeName, undoNewFile } from "./file/new-file.ts";
+export { syncDirectory } from "./file/sync-directory.ts";
+export * from "./disk/index.ts";

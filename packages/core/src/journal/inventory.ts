@@ -1,0 +1,200 @@
+import type { BlockDeviceInfo } from "../disk/block-device-info.ts";
+import type { DiskInfo } from "../disk/disk-info.ts";
+import type { DiskEncryption, DiskIdentity, DiskSource, ImageDisk } from "../image/image-disk.ts";
+import type { EncryptionFormat } from "../request/encryption-format.ts";
+import type { Row, StateDatabase } from "./state-database.ts";
+
+export interface InstanceRecord {
+  readonly uuid: string;
+  readonly name: string | undefined;
+  readonly projectId: string | undefined;
+  /** ISO 8601 */
+  readonly createdAt: string;
+  readonly diskInfo: DiskInfo;
+  readonly blockDeviceInfo: BlockDeviceInfo;
+  readonly disks: readonly DiskRecord[];
+  /** Set while an operation on it has not ended: `delete`, … */
+  readonly pending: string | undefined;
+}
+
+/** A disk as it was made. Its format is frozen here: nothing ever asks the disk itself, which a guest can write. */
+export interface DiskRecord extends ImageDisk {
+  readonly backend: string;
+  readonly path: string;
+  readonly source: DiskSource;
+  readonly identity: DiskIdentity;
+  readonly createdAt: string;
+}
+
+export interface SnapshotRecord {
+  readonly uuid: string;
+  readonly instanceUuid: string;
+  readonly diskName: string;
+  readonly path: string;
+  readonly format: "raw" | "qcow2";
+  readonly virtualSize: bigint;
+  readonly encryption: DiskEncryption | undefined;
+  readonly identity: DiskIdentity;
+  readonly createdAt: string;
+}
+
+/** What this host has. Writing methods are called inside the transaction that ends an operation. */
+export class Inventory {
+  readonly #database: StateDatabase;
+
+  constructor(database: StateDatabase) {
+    this.#database = database;
+  }
+
+  instances(): readonly InstanceRecord[] {
+    return this.#database
+      .all("SELECT * FROM instance ORDER BY created_at, uuid")
+      .map((row) => this.#instance(row));
+  }
+
+  instance(uuid: string): InstanceRecord | undefined {
+    const row = this.#database.get("SELECT * FROM instance WHERE uuid = ?", uuid);
+    return row && this.#instance(row);
+  }
+
+  snapshots(): readonly SnapshotRecord[] {
+    return this.#database.all("SELECT * FROM snapshot ORDER BY created_at, uuid").map(snapshotOf);
+  }
+
+  snapshot(uuid: string): SnapshotRecord | undefined {
+    const row = this.#database.get("SELECT * FROM snapshot WHERE uuid = ?", uuid);
+    return row && snapshotOf(row);
+  }
+
+  addInstance(record: Omit<InstanceRecord, "pending">): void {
+    this.#database.run(
+      "INSERT INTO instance (uuid, name, project_id, created_at, disk_info, block_device_info) VALUES (?, ?, ?, ?, ?, ?)",
+      record.uuid,
+      record.name ?? null,
+      record.projectId ?? null,
+      record.createdAt,
+      JSON.stringify(record.diskInfo),
+      JSON.stringify(record.blockDeviceInfo),
+    );
+    record.disks.forEach((disk, position) => this.#addDisk(disk, position));
+  }
+
+  removeInstance(uuid: string): void {
+    this.#database.run("DELETE FROM disk WHERE instance = ?", uuid);
+    this.#database.run("DELETE FROM instance WHERE uuid = ?", uuid);
+  }
+
+  setVirtualSize(diskUuid: string, virtualSize: bigint): void {
+    this.#database.run("UPDATE disk SET virtual_size = ? WHERE uuid = ?", virtualSize, diskUuid);
+  }
+
+  addSnapshot(record: SnapshotRecord): void {
+    this.#database.run(
+      "INSERT INTO snapshot (uuid, instance, disk_name, path, format, virtual_size, encryption_format, secret_id, identity, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      record.uuid,
+      record.instanceUuid,
+      record.diskName,
+      record.path,
+      record.format,
+      record.virtualSize,
+      record.encryption?.format ?? null,
+      record.encryption?.secretId ?? null,
+      JSON.stringify(record.identity),
+      record.createdAt,
+    );
+  }
+
+  removeSnapshot(uuid: string): void {
+    this.#database.run("DELETE FROM snapshot WHERE uuid = ?", uuid);
+  }
+
+  /** Who asked for a passphrase; durable when it returns. */
+  audit(entry: { who: string; action: string; subject: string; requestId: string }): void {
+    this.#database.transaction(() =>
+      this.#database.run(
+        "INSERT INTO audit (at, who, action, subject, request_id) VALUES (?, ?, ?, ?, ?)",
+        new Date().toISOString(),
+        entry.who,
+        entry.action,
+        entry.subject,
+        entry.requestId,
+      ),
+    );
+  }
+
+  #addDisk(disk: DiskRecord, position: number): void {
+    this.#database.run(
+      "INSERT INTO disk (uuid, instance, position, name, backend, path, source, identity, virtual_size, encryption_format, secret_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      disk.uuid,
+      disk.instanceUuid,
+      position,
+      disk.name,
+      disk.backend,
+      disk.path,
+      JSON.stringify(disk.source),
+      JSON.stringify(disk.identity),
+      disk.virtualSize,
+      disk.encryption?.format ?? null,
+      disk.encryption?.secretId ?? null,
+      disk.createdAt,
+    );
+  }
+
+  #instance(row: Row): InstanceRecord {
+    const uuid = String(row["uuid"]);
+    const pending = this.#database.get(
+      "SELECT kind FROM operation WHERE subject = ? AND state IN ('running', 'undoing')",
+      uuid,
+    );
+    return {
+      uuid,
+      name: optional(row["name"]),
+      projectId: optional(row["project_id"]),
+      createdAt: String(row["created_at"]),
+      diskInfo: JSON.parse(String(row["disk_info"])) as DiskInfo,
+      blockDeviceInfo: JSON.parse(String(row["block_device_info"])) as BlockDeviceInfo,
+      disks: this.#database.all("SELECT * FROM disk WHERE instance = ? ORDER BY position", uuid).map(diskOf),
+      pending: pending && String(pending["kind"]),
+    };
+  }
+}
+
+function diskOf(row: Row): DiskRecord {
+  const encryption = encryptionOf(row);
+  return {
+    instanceUuid: String(row["instance"]),
+    name: String(row["name"]),
+    uuid: String(row["uuid"]),
+    virtualSize: BigInt(Number(row["virtual_size"])),
+    ...(encryption ? { encryption } : {}),
+    backend: String(row["backend"]),
+    path: String(row["path"]),
+    source: JSON.parse(String(row["source"])) as DiskSource,
+    identity: JSON.parse(String(row["identity"])) as DiskIdentity,
+    createdAt: String(row["created_at"]),
+  };
+}
+
+function snapshotOf(row: Row): SnapshotRecord {
+  return {
+    uuid: String(row["uuid"]),
+    instanceUuid: String(row["instance"]),
+    diskName: String(row["disk_name"]),
+    path: String(row["path"]),
+    format: row["format"] === "qcow2" ? "qcow2" : "raw",
+    virtualSize: BigInt(Number(row["virtual_size"])),
+    encryption: encryptionOf(row),
+    identity: JSON.parse(String(row["identity"])) as DiskIdentity,
+    createdAt: String(row["created_at"]),
+  };
+}
+
+function encryptionOf(row: Row): DiskEncryption | undefined {
+  const format = optional(row["encryption_format"]);
+  const secretId = optional(row["secret_id"]);
+  return format && secretId ? { format: format as EncryptionFormat, secretId } : undefined;
+}
+
+function optional(value: unknown): string | undefined {
+  return value === null || value === undefined ? undefined : String(value);
+}

@@ -1,0 +1,180 @@
+import { randomUUID } from "node:crypto";
+import type { Json } from "../image/rollback.ts";
+import type { StateDatabase } from "./state-database.ts";
+
+export type OperationKind = "create" | "delete" | "resize" | "snapshot" | "delete-snapshot";
+
+/** A thing that is about to happen, with what is needed to take it back or to finish it. */
+export interface Step {
+  readonly kind: string;
+  readonly data: Json;
+}
+
+/** An operation that began and did not end. */
+export interface OpenOperation {
+  readonly id: string;
+  readonly kind: OperationKind;
+  /** The instance's or snapshot's UUID. */
+  readonly subject: string;
+  readonly state: "running" | "undoing";
+  readonly requestId: string;
+  readonly startedAt: string;
+  readonly data: Json;
+  readonly steps: readonly Step[];
+}
+
+/** Told of each durable change of the journal, in order; for tests and metrics. */
+export type JournalListener = (event: { operation: string; kind: OperationKind; event: string }) => void;
+
+/** Ended operations kept for the record. */
+const HISTORY = 1000;
+
+/**
+ * The write-ahead journal: an operation's intent is durable before it acts. A create that did not end is undone, a
+ * delete finished, by `recover`.
+ */
+export class Journal {
+  readonly #database: StateDatabase;
+  readonly #listener: JournalListener;
+
+  constructor(database: StateDatabase, listener: JournalListener = () => {}) {
+    this.#database = database;
+    this.#listener = listener;
+  }
+
+  /** Durable when it returns. */
+  begin(
+    kind: OperationKind,
+    subject: string,
+    requestId: string,
+    data: Json,
+    steps: readonly Step[] = [],
+  ): Operation {
+    const id = randomUUID();
+    this.#database.transaction(() => {
+      this.#database.run(
+        "INSERT INTO operation (id, kind, subject, state, request_id, started_at, data) VALUES (?, ?, ?, 'running', ?, ?, ?)",
+        id,
+        kind,
+        subject,
+        requestId,
+        new Date().toISOString(),
+        JSON.stringify(data),
+      );
+      steps.forEach((step, seq) => this.#insert(id, seq, step));
+    });
+    this.#listener({ operation: id, kind, event: "begin" });
+    return new Operation(id, kind, steps, this.#database, this.#listener);
+  }
+
+  /** Oldest first. */
+  unfinished(): readonly OpenOperation[] {
+    return this.#database
+      .all("SELECT * FROM operation WHERE state IN ('running', 'undoing') ORDER BY started_at, rowid")
+      .map((row) => this.#read(row));
+  }
+
+  /** Takes an unfinished operation up again. */
+  resume(open: OpenOperation): Operation {
+    return new Operation(open.id, open.kind, open.steps, this.#database, this.#listener);
+  }
+
+  #insert(operation: string, seq: number, step: Step): void {
+    insertStep(this.#database, operation, seq, step);
+  }
+
+  #read(row: Record<string, unknown>): OpenOperation {
+    const id = String(row["id"]);
+    const steps = this.#database
+      .all("SELECT kind, data FROM step WHERE operation = ? ORDER BY seq", id)
+      .map((step): Step => ({ kind: String(step["kind"]), data: JSON.parse(String(step["data"])) as Json }));
+    return {
+      id,
+      kind: row["kind"] as OperationKind,
+      subject: String(row["subject"]),
+      state: row["state"] as OpenOperation["state"],
+      requestId: String(row["request_id"]),
+      startedAt: String(row["started_at"]),
+      data: JSON.parse(String(row["data"])) as Json,
+      steps,
+    };
+  }
+}
+
+function insertStep(database: StateDatabase, operation: string, seq: number, step: Step): void {
+  database.run(
+    "INSERT INTO step (operation, seq, kind, data) VALUES (?, ?, ?, ?)",
+    operation,
+    seq,
+    step.kind,
+    JSON.stringify(step.data),
+  );
+}
+
+/** One running operation. */
+export class Operation {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly #steps: Step[];
+  readonly #database: StateDatabase;
+  readonly #listener: JournalListener;
+
+  constructor(
+    id: string,
+    kind: OperationKind,
+    steps: readonly Step[],
+    database: StateDatabase,
+    listener: JournalListener,
+  ) {
+    this.id = id;
+    this.kind = kind;
+    this.#steps = [...steps];
+    this.#database = database;
+    this.#listener = listener;
+  }
+
+  /** What was intended so far, oldest first. */
+  get steps(): readonly Step[] {
+    return this.#steps;
+  }
+
+  /** Records what is about to happen; durable when it returns. */
+  intend(...steps: readonly Step[]): void {
+    this.#database.transaction(() => {
+      steps.forEach((step, i) => insertStep(this.#database, this.id, this.#steps.length + i, step));
+    });
+    this.#steps.push(...steps);
+    this.#tell(steps.map((step) => step.kind).join("+"));
+  }
+
+  /** The operation is being taken back; durable when it returns. */
+  undoing(error: string): void {
+    this.#database.transaction(() =>
+      this.#database.run("UPDATE operation SET state = 'undoing', error = ? WHERE id = ?", error, this.id),
+    );
+    this.#tell("undoing");
+  }
+
+  /** Ends the operation together with `change`, in one transaction. */
+  end(state: "done" | "undone", change: () => void = () => {}): void {
+    this.#database.transaction(() => {
+      change();
+      this.#database.run(
+        "UPDATE operation SET state = ?, ended_at = ? WHERE id = ?",
+        state,
+        new Date().toISOString(),
+        this.id,
+      );
+      this.#database.run("DELETE FROM step WHERE operation = ?", this.id);
+      this.#database.run(
+        "DELETE FROM operation WHERE rowid < (SELECT max(rowid) FROM operation) - ? AND state IN ('done', 'undone')",
+        HISTORY,
+      );
+    });
+    this.#tell(state);
+  }
+
+  #tell(event: string): void {
+    this.#listener({ operation: this.id, kind: this.kind, event });
+  }
+}

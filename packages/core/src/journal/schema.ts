@@ -1,0 +1,78 @@
+/** "LKSM": tells our database from any other SQLite file. */
+export const APPLICATION_ID = 0x4c4b_534d;
+
+/**
+ * One entry a version; `PRAGMA user_version` counts those applied. Never edit a released entry, add one.
+ * JSON columns hold data whose shape belongs to core (`data`) or to a backend (`identity`, `source`); never secrets.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE operation (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('running', 'undoing', 'done', 'undone')),
+    request_id TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    ended_at TEXT,
+    data TEXT NOT NULL,
+    error TEXT
+  ) STRICT;
+  CREATE INDEX operation_open ON operation (state) WHERE state IN ('running', 'undoing');
+
+  CREATE TABLE step (
+    operation TEXT NOT NULL REFERENCES operation (id) ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (operation, seq)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE instance (
+    uuid TEXT PRIMARY KEY,
+    name TEXT,
+    project_id TEXT,
+    created_at TEXT NOT NULL,
+    disk_info TEXT NOT NULL,
+    block_device_info TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE disk (
+    uuid TEXT PRIMARY KEY,
+    instance TEXT NOT NULL REFERENCES instance (uuid),
+    position INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    backend TEXT NOT NULL,
+    path TEXT NOT NULL,
+    source TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    virtual_size INTEGER NOT NULL,
+    encryption_format TEXT,
+    secret_id TEXT UNIQUE,
+    created_at TEXT NOT NULL,
+    UNIQUE (instance, name)
+  ) STRICT;
+
+  CREATE TABLE snapshot (
+    uuid TEXT PRIMARY KEY,
+    instance TEXT NOT NULL,
+    disk_name TEXT NOT NULL,
+    path TEXT NOT NULL,
+    format TEXT NOT NULL,
+    virtual_size INTEGER NOT NULL,
+    encryption_format TEXT,
+    secret_id TEXT UNIQUE,
+    identity TEXT NOT NULL,
+    created_at TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    who TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    request_id TEXT NOT NULL
+  ) STRICT;
+  `,
+];

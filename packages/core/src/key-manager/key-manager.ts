@@ -1,0 +1,58 @@
+import type { GeneratedPassphrase, Passphrase } from "@luksmith/luks";
+import { token } from "../di/token.ts";
+import type { OpContext } from "../image/op-context.ts";
+
+/** Points at a secret in a key manager; safe to store, log and print. */
+export interface SecretRef {
+  /** A UUID, as in `encryption_secret_uuid`. */
+  readonly id: string;
+}
+
+/** A secret's public side. */
+export interface SecretInfo extends SecretRef {
+  readonly name: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+}
+
+export interface CreateSecret {
+  /** Unique for one disk; recovery finds a secret by it when the answer to `create` was lost. */
+  readonly name: string;
+  /** Stays the caller's, who disposes it. */
+  readonly passphrase: GeneratedPassphrase;
+}
+
+export interface SecretFilter {
+  /** Exact match. */
+  readonly name?: string;
+}
+
+/**
+ * Where passphrases live. Plugins provide one. A secret is of type passphrase, its payload the passphrase's bytes
+ * verbatim. Errors keep apart: absent (`EphemeralEncryptionSecretNotFound`), denied (`PermissionDenied`), service
+ * away (`KeyManagerUnavailable`, retryable), altered (`SecretTampered`).
+ */
+export interface KeyManager {
+  readonly name: string;
+  /** Durable when it returns. Not idempotent: calling twice makes two secrets of one name. */
+  create(request: CreateSecret, ctx: OpContext): Promise<SecretRef>;
+  /**
+   * The caller disposes what it gets.
+   * @throws `EphemeralEncryptionSecretNotFound`, `SecretTampered`
+   */
+  get(ref: SecretRef, ctx: OpContext): Promise<Passphrase>;
+  /** Idempotent: a secret that is not there is success. */
+  delete(ref: SecretRef, ctx: OpContext): Promise<void>;
+  /** Ours only, in no order; required of a key manager whose `create` can lose its answer. */
+  list?(filter: SecretFilter, ctx: OpContext): AsyncIterable<SecretInfo>;
+  /** Called once when the host stops. */
+  close?(): Promise<void>;
+}
+
+/** The name under which a disk's secret is stored: Nova's text, so that both agents recognise it. */
+export function secretName(instanceUuid: string, bdmUuid: string): string {
+  return `Ephemeral encryption secret for instance ${instanceUuid} BDM ${bdmUuid}`;
+}
+
+/** The host has exactly one key manager. */
+export const KeyManagers = token<KeyManager>("luksmith.key-manager");

@@ -1,0 +1,17 @@
+import { describeKeyManager } from "@luksmith/testkit";
+import { temporaryStore } from "../test/temporary-store.ts";
+
+describeKeyManager("local", async () => {
+  const store = temporaryStore();
+  const keyManager = store.open();
+  return {
+    keyManager,
+    capabilities: { list: true },
+    reopen: async () => {
+      await keyManager.close();
+      return store.open();
+    },
+    rawStorage: async () => Object.values(store.files()),
+    [Symbol.asyncDispose]: () => store.remove(),
+  };
+});

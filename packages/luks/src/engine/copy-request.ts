@@ -1,0 +1,83 @@
+import type { VolumeKey } from "../keys/volume-key.ts";
+import { LuksError } from "../luks-error.ts";
+
+/** One side of a copy. */
+export interface CopyEnd {
+  /** An open file or block device, for reading or writing; it stays open until the copy has settled. */
+  fd: number;
+  /** Bytes in `fd` where sector 0 of the data is: 0 for a plain image, the payload offset for a container. */
+  offset: bigint;
+  /** Absent: the data is plain. Copied at once, so it may be disposed as soon as `copy` has been called. */
+  volumeKey?: VolumeKey;
+}
+
+/** A part of the data, in bytes from its start on both sides. */
+export interface CopyExtent {
+  start: bigint;
+  length: bigint;
+}
+
+/** Bulk data to move: encrypted, decrypted, re-encrypted or as it is, by which ends have a volume key. */
+export interface CopyRequest {
+  /** `"zero"` writes zeros. */
+  from: CopyEnd | "zero";
+  to: CopyEnd;
+  /**
+   * Bytes of the whole data. Where it is not a multiple of 512, an encrypted target gets its last sector padded with
+   * zeros; a plain source may end anywhere in that sector, but not earlier.
+   */
+  length: bigint;
+  /** Which parts to copy, default everything; widened to whole sectors when either end is encrypted. */
+  extents?: readonly CopyExtent[];
+  /** Leaves blocks of 4096 zero bytes unwritten. Only for a plain target that reads as zero already. */
+  sparse?: boolean;
+  /** Stops the copy after the chunks in hand; the promise then rejects with `signal.reason`. */
+  signal?: AbortSignal;
+  /** Bytes done so far and in all, some ten times a second and at the end. */
+  onProgress?(done: bigint, total: bigint): void;
+}
+
+/** A part of the data in numbers: offsets of files stay below 2^53. */
+export interface Span {
+  start: number;
+  length: number;
+}
+
+const SECTOR = 512n;
+const refuse = (message: string): LuksError => new LuksError("LuksRequestInvalid", message);
+
+/**
+ * Checks a request and returns the parts to copy: sorted, merged, and of whole sectors if an end is encrypted. Merging
+ * matters: a sector that two extents share must not be re-encrypted twice in place.
+ *
+ * @throws LuksError `LuksRequestInvalid`
+ */
+export function copySpans(request: CopyRequest): Span[] {
+  const { from, to, length, sparse = false, extents = [{ start: 0n, length }] } = request;
+  const ends = from === "zero" ? [to] : [from, to];
+  const furthest = ends.map(({ offset }) => offset + length);
+  if (length < 0n || ends.some(({ offset }) => offset < 0n)) throw refuse("a copy has no negative offsets");
+  if (furthest.some((end) => end + SECTOR > BigInt(Number.MAX_SAFE_INTEGER))) {
+    throw refuse("a copy ends before byte 2^53");
+  }
+  if (sparse && to.volumeKey !== undefined)
+    throw refuse("an encrypted target has no holes: sparse is for plain ones");
+  const whole = ends.some(({ volumeKey }) => volumeKey !== undefined);
+  const spans: Span[] = [];
+  for (const extent of extents.toSorted((a, b) => (a.start < b.start ? -1 : 1))) {
+    if (extent.start < 0n || extent.length < 0n || extent.start + extent.length > length) {
+      throw refuse(`the extent of ${extent.length} bytes at ${extent.start} is outside the data`);
+    }
+    if (extent.length === 0n) continue;
+    const start = Number(whole ? (extent.start / SECTOR) * SECTOR : extent.start);
+    const last = extent.start + extent.length;
+    const end = Number(whole ? ((last + SECTOR - 1n) / SECTOR) * SECTOR : last);
+    const previous = spans.at(-1);
+    if (previous !== undefined && start <= previous.start + previous.length) {
+      previous.length = Math.max(previous.length, end - previous.start);
+    } else {
+      spans.push({ start, length: end - start });
+    }
+  }
+  return spans;
+}

@@ -1,0 +1,136 @@
+import { availableParallelism } from "node:os";
+import type { FormattedContainer } from "../format-container.ts";
+import { checkFormatRequest, type FormatRequest, iterationsOf } from "../format-request.ts";
+import type { HeaderWrite } from "../header-write.ts";
+import { activeAreaBytes, HEADER_BYTES } from "../header/luks-header.ts";
+import { parseHeader } from "../header/parse-header.ts";
+import type { AddKeySlotRequest } from "../key-slots.ts";
+import type { VolumeKey } from "../keys/volume-key.ts";
+import { LuksError } from "../luks-error.ts";
+import type { Passphrase } from "../passphrase.ts";
+import type { Unlocked, UnlockOptions } from "../unlock.ts";
+import { type CopyEnd, type CopyRequest, copySpans } from "./copy-request.ts";
+import {
+  type CopyJob,
+  type Job,
+  type Results,
+  unwireKey,
+  type WireEnd,
+  wireKey,
+  wirePassphrase,
+} from "./wire.ts";
+import { CancelledError } from "./wire-error.ts";
+import { WorkerPool } from "./worker-pool.ts";
+
+const MOST_THREADS = 64;
+
+/**
+ * The slow parts of this package on worker threads, so that the event loop stays free. Every method behaves like the
+ * function of the same name and rejects with the same errors; a worker that dies rejects its jobs and is replaced.
+ *
+ * Secrets are copied when a method is called: the caller may dispose its own at once.
+ */
+export class LuksEngine implements AsyncDisposable {
+  readonly #pool: WorkerPool;
+
+  /** @param options - `threads`: 1 to 64, default one per processor, four at most. They start when needed. */
+  constructor(options: { threads?: number } = {}) {
+    const { threads = Math.min(4, availableParallelism()) } = options;
+    if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
+      throw new LuksError("LuksRequestInvalid", `an engine has 1 to ${MOST_THREADS} threads, not ${threads}`);
+    }
+    this.#pool = new WorkerPool(threads);
+  }
+
+  /** See `formatContainer`. */
+  async format(request: FormatRequest): Promise<FormattedContainer> {
+    const plan = checkFormatRequest(request);
+    const passphrase = wirePassphrase(request.passphrase);
+    const result = await this.#run({ kind: "format", ...plan, passphrase });
+    return { ...result, volumeKey: unwireKey(result.volumeKey) };
+  }
+
+  /** See `unlock`. */
+  async unlock(area: Uint8Array, passphrase: Passphrase, options: UnlockOptions = {}): Promise<Unlocked> {
+    const needed = area.subarray(0, activeAreaBytes(parseHeader(area)));
+    const result = await this.#run({
+      kind: "unlock",
+      area: new Uint8Array(needed),
+      passphrase: wirePassphrase(passphrase),
+      ...(options.keySlot === undefined ? {} : { keySlot: options.keySlot }),
+    });
+    return { keySlot: result.keySlot, volumeKey: unwireKey(result.volumeKey) };
+  }
+
+  /** See `addKeySlot`. */
+  async addKeySlot(
+    area: Uint8Array,
+    volumeKey: VolumeKey,
+    request: AddKeySlotRequest,
+  ): Promise<HeaderWrite[]> {
+    const iterations = iterationsOf(request);
+    return this.#run({
+      kind: "add-key-slot",
+      area: new Uint8Array(area.subarray(0, HEADER_BYTES)),
+      passphrase: wirePassphrase(request.passphrase),
+      volumeKey: wireKey(volumeKey),
+      iterations,
+      ...(request.keySlot === undefined ? {} : { keySlot: request.keySlot }),
+    });
+  }
+
+  /**
+   * Moves bulk data between open files. It neither creates, truncates nor syncs them for good: the caller does that. It
+   * settles only when no read or write is under way any more, also after an abort or an error.
+   *
+   * @returns bytes of the data that were copied, zeros left out by `sparse` included
+   * @throws LuksError `LuksRequestInvalid` for impossible ranges, or a source that ends too early
+   * @throws the error of the system call, with its `code` (`ENOSPC`, `EIO`, `EBADF`, ...)
+   */
+  async copy(request: CopyRequest): Promise<{ bytes: bigint }> {
+    const { from, to, length, sparse = false, signal } = request;
+    signal?.throwIfAborted();
+    const spans = copySpans(request);
+    const total = BigInt(
+      spans.reduce((sum, span) => sum + Math.min(span.length, Number(length) - span.start), 0),
+    );
+    const cancel = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+    const job: CopyJob = {
+      kind: "copy",
+      from: from === "zero" ? from : wireEnd(from),
+      to: wireEnd(to),
+      length: Number(length),
+      spans,
+      sparse,
+      cancel,
+    };
+    const abort = (): void => {
+      if (!this.#pool.withdraw(job, signal?.reason)) Atomics.store(new Int32Array(cancel), 0, 1);
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      const { bytes } = await this.#run(job, (done) => request.onProgress?.(BigInt(done), total));
+      request.onProgress?.(BigInt(bytes), total);
+      return { bytes: BigInt(bytes) };
+    } catch (error) {
+      throw error instanceof CancelledError && signal?.aborted ? signal.reason : error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Stops the threads; jobs that are still running are rejected. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool[Symbol.asyncDispose]();
+  }
+
+  async #run<J extends Job>(job: J, onProgress?: (bytes: number) => void): Promise<Results[J["kind"]]> {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the worker answers each kind with its own result
+    return (await this.#pool.run(job, onProgress)) as Results[J["kind"]];
+  }
+}
+
+function wireEnd({ fd, offset, volumeKey }: CopyEnd): WireEnd {
+  const end = { fd, offset: Number(offset) };
+  return volumeKey === undefined ? end : { ...end, volumeKey: wireKey(volumeKey) };
+}

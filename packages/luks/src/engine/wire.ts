@@ -1,0 +1,107 @@
+import type { LuksHeader } from "../header/luks-header.ts";
+import type { HeaderWrite } from "../header-write.ts";
+import { type CipherNames, VolumeKey } from "../keys/volume-key.ts";
+import type { Passphrase } from "../passphrase.ts";
+import type { Span } from "./copy-request.ts";
+import type { WireError } from "./wire-error.ts";
+
+/** A volume key on its way between threads, in a buffer of its own that the receiver wipes. */
+export interface WireKey extends CipherNames {
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+export interface WireEnd {
+  fd: number;
+  offset: number;
+  volumeKey?: WireKey;
+}
+
+export interface FormatJob {
+  kind: "format";
+  uuid: string;
+  payloadOffset: number;
+  iterations: number;
+  passphrase: Uint8Array<ArrayBuffer>;
+}
+
+export interface UnlockJob {
+  kind: "unlock";
+  area: Uint8Array<ArrayBuffer>;
+  passphrase: Uint8Array<ArrayBuffer>;
+  keySlot?: number;
+}
+
+export interface AddKeySlotJob {
+  kind: "add-key-slot";
+  area: Uint8Array<ArrayBuffer>;
+  passphrase: Uint8Array<ArrayBuffer>;
+  volumeKey: WireKey;
+  iterations: number;
+  keySlot?: number;
+}
+
+export interface CopyJob {
+  kind: "copy";
+  from: WireEnd | "zero";
+  to: WireEnd;
+  /** Bytes of the whole data. */
+  length: number;
+  spans: Span[];
+  sparse: boolean;
+  /** One `Int32` that becomes 1 when the copy is to stop. */
+  cancel: SharedArrayBuffer;
+}
+
+export type Job = FormatJob | UnlockJob | AddKeySlotJob | CopyJob;
+
+/** What each kind of job answers. */
+export interface Results {
+  format: { header: LuksHeader; writes: HeaderWrite[]; volumeKey: WireKey };
+  unlock: { volumeKey: WireKey; keySlot: number };
+  "add-key-slot": HeaderWrite[];
+  copy: { bytes: number };
+}
+
+export type Result = Results[keyof Results];
+
+export interface JobMessage {
+  id: number;
+  job: Job;
+}
+
+export type ReplyMessage =
+  | { id: number; result: Result }
+  | { id: number; error: WireError }
+  | { id: number; progress: number };
+
+/** Copies a passphrase for a message; the buffer is transferred, so that no copy stays behind. */
+export function wirePassphrase(passphrase: Passphrase): Uint8Array<ArrayBuffer> {
+  return passphrase.use((bytes) => new Uint8Array(bytes));
+}
+
+/** Copies a volume key for a message. */
+export function wireKey(volumeKey: VolumeKey): WireKey {
+  const { cipherName, cipherMode } = volumeKey;
+  return volumeKey.use((bytes) => ({ bytes: new Uint8Array(bytes), cipherName, cipherMode }));
+}
+
+/** Makes the key of a message usable and wipes the message. */
+export function unwireKey(key: WireKey): VolumeKey {
+  return VolumeKey.take(key.bytes, key);
+}
+
+/** The secrets of a job: transferred with it, wiped if it is never sent. */
+export function secretsOf(job: Job): Uint8Array<ArrayBuffer>[] {
+  switch (job.kind) {
+    case "format":
+    case "unlock":
+      return [job.passphrase];
+    case "add-key-slot":
+      return [job.passphrase, job.volumeKey.bytes];
+    case "copy":
+      break;
+  }
+  return [job.from, job.to].flatMap((end) =>
+    end === "zero" || end.volumeKey === undefined ? [] : [end.volumeKey.bytes],
+  );
+}

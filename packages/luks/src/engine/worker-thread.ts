@@ -1,0 +1,90 @@
+import { parentPort } from "node:worker_threads";
+import { buildContainer } from "../format-container.ts";
+import { sealKeySlot } from "../key-slots.ts";
+import { Passphrase } from "../passphrase.ts";
+import { unlock } from "../unlock.ts";
+import { runCopy } from "./copy-loop.ts";
+import {
+  type AddKeySlotJob,
+  type CopyJob,
+  type FormatJob,
+  type Job,
+  type JobMessage,
+  type ReplyMessage,
+  type Result,
+  type Results,
+  secretsOf,
+  type UnlockJob,
+  unwireKey,
+  wireKey,
+  type WireKey,
+} from "./wire.ts";
+import { toWireError } from "./wire-error.ts";
+
+/** Milliseconds between two progress messages of a copy. */
+const PROGRESS_EVERY = 100;
+
+const port = parentPort;
+if (port === null) throw new Error("this file is the entry of a worker thread");
+
+port.on("message", ({ id, job }: JobMessage) => {
+  void answer(id, job);
+});
+
+async function answer(id: number, job: Job): Promise<void> {
+  try {
+    const { result, keys = [] } = await perform(id, job);
+    reply(
+      { id, result },
+      keys.map(({ bytes }) => bytes.buffer),
+    );
+  } catch (error) {
+    reply({ id, error: toWireError(error) });
+  } finally {
+    for (const secret of secretsOf(job)) secret.fill(0);
+  }
+}
+
+function reply(message: ReplyMessage, transfer: ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer);
+}
+
+async function perform(id: number, job: Job): Promise<{ result: Result; keys?: WireKey[] }> {
+  if (job.kind === "copy") return { result: await copy(id, job) };
+  if (job.kind === "add-key-slot") return { result: addKeySlot(job) };
+  const result = job.kind === "format" ? format(job) : open(job);
+  return { result, keys: [result.volumeKey] };
+}
+
+function copy(id: number, job: CopyJob): Promise<Results["copy"]> {
+  let last = performance.now();
+  return runCopy(job, (progress) => {
+    if (performance.now() - last < PROGRESS_EVERY) return;
+    last = performance.now();
+    reply({ id, progress });
+  });
+}
+
+function format(job: FormatJob): Results["format"] {
+  using passphrase = Passphrase.take(job.passphrase);
+  const { header, writes, volumeKey } = buildContainer(job, passphrase);
+  using key = volumeKey;
+  return { header, writes, volumeKey: wireKey(key) };
+}
+
+function open(job: UnlockJob): Results["unlock"] {
+  using passphrase = Passphrase.take(job.passphrase);
+  const { keySlot, volumeKey } = unlock(
+    job.area,
+    passphrase,
+    job.keySlot === undefined ? {} : { keySlot: job.keySlot },
+  );
+  using key = volumeKey;
+  return { keySlot, volumeKey: wireKey(key) };
+}
+
+function addKeySlot(job: AddKeySlotJob): Results["add-key-slot"] {
+  using passphrase = Passphrase.take(job.passphrase);
+  using key = unwireKey(job.volumeKey);
+  return sealKeySlot(job.area, key, passphrase, job);
+}

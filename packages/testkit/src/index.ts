@@ -1,0 +1,2 @@
+export * from "./key-manager/index.ts";
+export { type LogEntry, testContext, type TestContext } from "./test-context.ts";

@@ -1,0 +1,128 @@
+#!/usr/bin/env node
+/**
+ * The door for newcomers: `npm run demo`, `npm test`, `npm run bench`, `npm run luksmith`. Plain JavaScript for any
+ * Node >= 20: it brings pnpm, the workspace's own Node and the Debian packages, builds, then hands over.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const BIN = join(ROOT, "node_modules", ".bin");
+const STAMP = join(ROOT, "node_modules", ".luksmith-installed");
+
+/** Programs we call, and the Debian package of each. */
+const PROGRAMS = {
+  "qemu-img": "qemu-utils",
+  "qemu-io": "qemu-utils",
+  cryptsetup: "cryptsetup-bin",
+  "mkfs.ext4": "e2fsprogs",
+  mkswap: "util-linux",
+  fallocate: "util-linux",
+};
+/** What only the tests need on top. */
+const TEST_PROGRAMS = {
+  "mkfs.xfs": "xfsprogs",
+  "mkfs.vfat": "dosfstools",
+  mkntfs: "ntfs-3g",
+};
+
+const [task = "help", ...rest] = process.argv.slice(2);
+process.env.PATH = `${BIN}:${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`;
+process.env.TURBO_TELEMETRY_DISABLED = "1";
+process.env.DO_NOT_TRACK = "1";
+
+/** Runs a program to its end; its failure is ours. */
+function run(file, args, options = {}) {
+  const result = spawnSync(file, args, { cwd: ROOT, stdio: "inherit", ...options });
+  if (result.error) fail(`${file} could not be started: ${result.error.message}`);
+  if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+/** As `run`, but silent unless it fails. */
+function runQuietly(what, file, args) {
+  if (process.stderr.isTTY) process.stderr.write(`${what} …\r`);
+  const result = spawnSync(file, args, { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 28 });
+  if (process.stderr.isTTY) process.stderr.write("\x1b[K");
+  if (result.status === 0) return;
+  process.stderr.write(`${result.stdout ?? ""}${result.stderr ?? ""}`);
+  fail(`${what} failed`);
+}
+
+function fail(message) {
+  console.error(`luksmith: ${message}`);
+  process.exit(1);
+}
+
+function install() {
+  const [major] = process.versions.node.split(".").map(Number);
+  if (major < 20) fail(`Node ${process.versions.node} is too old; version 20 or newer is needed`);
+  const inputs = ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml"];
+  const hash = createHash("sha256");
+  for (const file of inputs) hash.update(readFileSync(join(ROOT, file)));
+  const wanted = hash.digest("hex");
+  if (existsSync(STAMP) && readFileSync(STAMP, "utf8") === wanted) return;
+  const { packageManager } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  runQuietly("installing packages", "npx", ["--yes", packageManager, "install", "--frozen-lockfile"]);
+  mkdirSync(dirname(STAMP), { recursive: true });
+  writeFileSync(STAMP, wanted);
+}
+
+function build() {
+  runQuietly("building", join(BIN, "turbo"), ["run", "build", "--output-logs=errors-only"]);
+}
+
+function bringPrograms(programs) {
+  const missing = Object.entries(programs).filter(([program]) => !onPath(program));
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map(([, name]) => name))].sort();
+  if (process.getuid?.() !== 0 || !onPath("apt-get")) {
+    fail(`missing ${missing.map(([program]) => program).join(", ")}; as root, run: apt-get install ${packages.join(" ")}`);
+  }
+  console.error(`luksmith: installing the Debian packages ${packages.join(" ")}`);
+  process.env.DEBIAN_FRONTEND = "noninteractive";
+  runQuietly("apt-get update", "apt-get", ["update"]);
+  runQuietly("apt-get install", "apt-get", ["install", "--yes", "--no-install-recommends", ...packages]);
+}
+
+function onPath(program) {
+  return process.env.PATH.split(":").some((directory) => existsSync(join(directory, program)));
+}
+
+/** The caller's folder: npm changes to the project's, and file names on our command line are relative to the former. */
+function callersFolder() {
+  return process.env.INIT_CWD ?? process.cwd();
+}
+
+switch (task) {
+  case "demo":
+    install();
+    bringPrograms(PROGRAMS);
+    build();
+    run("node", ["scripts/demo.ts", ...rest]);
+    break;
+  case "test":
+    install();
+    bringPrograms({ ...PROGRAMS, ...TEST_PROGRAMS });
+    build();
+    run("tsc", ["--noEmit", "-p", "tsconfig.test.json"]);
+    run("oxlint", ["--type-aware", "--deny-warnings"]);
+    run("oxfmt", ["--check"]);
+    run("vitest", ["run", ...rest]);
+    break;
+  case "bench":
+    install();
+    bringPrograms(PROGRAMS);
+    build();
+    run("node", ["--expose-gc", "bench/src/main.ts", ...rest]);
+    break;
+  case "luksmith":
+    install();
+    if (!existsSync(join(ROOT, "apps/agent/dist/main.js"))) build();
+    run("node", [join(ROOT, "apps/agent/bin/luksmith.js"), ...rest], { cwd: callersFolder() });
+    break;
+  default:
+    fail(`unknown task ${task}; use one of demo, test, bench, luksmith`);
+}

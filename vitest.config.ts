@@ -1,0 +1,21 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests run on the sources: the `luksmith-source` export condition points every workspace package at `src`. */
+export default defineConfig({
+  ssr: { resolve: { conditions: ["luksmith-source", "node", "import", "module", "default"] } },
+  resolve: { conditions: ["luksmith-source", "node", "import", "module", "default"] },
+  test: {
+    include: [
+      "packages/*/src/**/*.test.ts",
+      "packages/*/test/**/*.test.ts",
+      "apps/*/src/**/*.test.ts",
+      "apps/*/test/**/*.test.ts",
+      "bench/src/**/*.test.ts",
+      "testing/src/**/*.test.ts",
+    ],
+    pool: "forks",
+    execArgv: ["--conditions=luksmith-source"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
