@@ -77,9 +77,11 @@ function build() {
 function bringPrograms(programs) {
   const missing = Object.entries(programs).filter(([program]) => !onPath(program));
   if (missing.length === 0) return;
-  const packages = [...new Set(missing.map(([, name]) => name))].sort();
+  const packages = [...new Set(missing.map(([, name]) => name))].toSorted((a, b) => a.localeCompare(b));
   if (process.getuid?.() !== 0 || !onPath("apt-get")) {
-    fail(`missing ${missing.map(([program]) => program).join(", ")}; as root, run: apt-get install ${packages.join(" ")}`);
+    fail(
+      `missing ${missing.map(([program]) => program).join(", ")}; as root, run: apt-get install ${packages.join(" ")}`,
+    );
   }
   console.error(`luksmith: installing the Debian packages ${packages.join(" ")}`);
   process.env.DEBIAN_FRONTEND = "noninteractive";

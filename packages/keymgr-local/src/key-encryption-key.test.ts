@@ -186,6 +186,19 @@ describe("the systemd credential", () => {
     });
   });
 
+  test.each(["", "credentials"])("is not looked for in the directory %j", async (credentialsDirectory) => {
+    const store = temporaryStore();
+    const before = process.cwd();
+    writeCredential(store);
+    process.chdir(credentialsDirectory === "" ? join(store.root, "credentials") : store.root);
+    try {
+      await put(store.open({ credentialsDirectory }));
+    } finally {
+      process.chdir(before);
+    }
+    expect(existsSync(store.keyFile)).toBe(true);
+  });
+
   test("need not be there", async () => {
     const store = temporaryStore();
     const credentialsDirectory = join(store.root, "none");

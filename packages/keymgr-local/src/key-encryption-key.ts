@@ -10,7 +10,7 @@ import {
   type Stats,
   writeSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { LuksmithError } from "@luksmith/core";
 import { publishFile, sweepTemporaries, syncDirectory, syncFile } from "./durable-file.ts";
 import { checkPrivateFile, checkProvidedFile, checkTrustedDirectory } from "./private-path.ts";
@@ -61,7 +61,8 @@ export interface KeyPlaces {
  * @throws `KeyStoreUnsafe`, `KeyEncryptionKeyWrong` (not 32 bytes)
  */
 export function readKey(places: KeyPlaces): KeyEncryptionKey | undefined {
-  if (places.credentialsDirectory !== undefined) {
+  // Empty or relative, the variable is not systemd's: a key would be taken from wherever the agent was started.
+  if (places.credentialsDirectory !== undefined && isAbsolute(places.credentialsDirectory)) {
     const key = readKeyFile(join(places.credentialsDirectory, CREDENTIAL_NAME), checkProvidedFile);
     if (key !== undefined) return key;
   }

@@ -11,6 +11,7 @@ describe("Passphrase", () => {
       String(secret),
       JSON.stringify({ secret }),
       inspect({ secret }, { depth: 9, showHidden: true }),
+      // oxlint-disable-next-line typescript/restrict-template-expressions -- what a careless caller would write
       `${secret}`,
     ];
     for (const output of shown) {

@@ -73,6 +73,7 @@ export class Passphrase implements Disposable {
  * PBKDF2 iterations.
  */
 export class GeneratedPassphrase extends Passphrase {
+  // oxlint-disable-next-line no-unused-private-class-members -- a brand: `is` only looks whether it is there
   readonly #generated = true;
 
   private constructor(bytes: Uint8Array) {

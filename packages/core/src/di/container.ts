@@ -68,13 +68,13 @@ export class Container implements Registrar, Resolver, AsyncDisposable {
     await this.#inner.dispose();
   }
 
-  #register<T>(id: string, factory: (resolver: Resolver) => T): void {
+  #register(id: string, factory: (resolver: Resolver) => unknown): void {
     const make = instanceCachingFactory(() => {
       const service = factory(this);
       this.#made.push(service);
       return service;
     });
-    this.#inner.register<T>(id, { useFactory: make });
+    this.#inner.register(id, { useFactory: make });
   }
 
   #guarded<T>(id: string, resolve: () => T): T {

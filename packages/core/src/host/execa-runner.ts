@@ -59,8 +59,8 @@ export class ExecaRunner implements CommandRunner {
     const ms = Math.round(performance.now() - started);
     ctx.log.debug({ file: command.file, args: command.args, exitCode: result.exitCode, ms }, "command");
     if (ctx.signal.aborted) throw cancelledError(ctx.signal.reason);
-    const stdout = String(result.stdout ?? "");
-    const stderr = String(result.stderr ?? "");
+    const stdout = result.stdout ?? "";
+    const stderr = result.stderr ?? "";
     if (result.exitCode !== undefined && !result.failed) return { exitCode: result.exitCode, stdout, stderr };
     if (result.exitCode !== undefined && command.okExitCodes?.includes(result.exitCode)) {
       return { exitCode: result.exitCode, stdout, stderr };

@@ -50,9 +50,13 @@ export class HostServices implements AsyncDisposable {
     return this.#container.get(Images);
   }
 
+  get backends(): readonly ImageBackend[] {
+    return this.#container.all(ImageBackends);
+  }
+
   /** The backend that `[libvirt] images_type` selects for new disks. */
   get chosenBackend(): ImageBackend {
-    const loaded = this.#container.all(ImageBackends).map(({ name }) => name);
+    const loaded = this.backends.map(({ name }) => name);
     return this.backend(imagesBackendName(this.#config, loaded));
   }
 
@@ -61,7 +65,7 @@ export class HostServices implements AsyncDisposable {
    * @throws `ConfigInvalid`
    */
   backend(name: string): ImageBackend {
-    const backends = this.#container.all(ImageBackends);
+    const { backends } = this;
     const matching = backends.filter((backend) => backend.name === name);
     const [backend, second] = matching;
     if (second)

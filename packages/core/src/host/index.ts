@@ -1,6 +1,39 @@
-export { loadConfig, type LoadConfigOptions, type HostConfig } from "../config/index.ts";
-export { ExecaRunner } from "./execa-runner.ts";
+export { type ConfigEntry, type HostConfig, loadConfig, type LoadConfigOptions } from "../config/index.ts";
+export { CATEGORIES, ERROR_CODES, type ErrorCategory, type ErrorCode } from "../errors/codes.ts";
+export { errnoOf, ioError } from "../errors/io-error.ts";
+export {
+  type AnyLuksmithError,
+  errorToJson,
+  exitCodeOf,
+  isLuksmithError,
+  LuksmithError,
+} from "../errors/luksmith-error.ts";
+export type { OpContext, Progress, ProgressListener } from "../image/op-context.ts";
+export type { VerifyCheck, VerifyReport } from "../image/verify-report.ts";
+export type { InstanceRecord, SnapshotRecord } from "../journal/inventory.ts";
+export type { JournalListener } from "../journal/journal.ts";
+export type { Logger } from "../log/logger.ts";
+export type { InstanceRequest } from "../request/instance-request.ts";
+export { type DiskView, type PlacedDisk, placedDisks, type SnapshotView, snapshotView } from "./disk-view.ts";
 export { type OpenHostOptions, ReadableHost, WritableHost } from "./host.ts";
-export { HostServices } from "./host-services.ts";
-export { type ImportModule, loadPlugins } from "./load-plugins.ts";
-export { Container } from "../di/container.ts";
+export type { HostServices } from "./host-services.ts";
+export type { ImportModule } from "./load-plugins.ts";
+export {
+  createInstance,
+  deleteById,
+  findInstance,
+  inspectContainer,
+  listPlugins,
+  parseRequest,
+  previewCreate,
+  resizeDisk,
+  revealSecret,
+  snapshotDisk,
+  verifyDisks,
+} from "./operations.ts";
+export type { ContainerReport } from "./operations/inspect-container.ts";
+export type { PluginReport } from "./operations/list-plugins.ts";
+export type { CreatePreview, PreviewDisk, PreviewStep } from "./operations/preview-create.ts";
+export type { RecoveredOperation, RecoveryReport } from "./operations/recover.ts";
+export type { SnapshotRequest } from "./operations/snapshot-disk.ts";
+export type { InstanceReport } from "./operations/verify-disks.ts";

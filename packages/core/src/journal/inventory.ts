@@ -196,5 +196,5 @@ function encryptionOf(row: Row): DiskEncryption | undefined {
 }
 
 function optional(value: unknown): string | undefined {
-  return value === null || value === undefined ? undefined : String(value);
+  return typeof value === "string" ? value : undefined;
 }

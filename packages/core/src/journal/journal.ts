@@ -26,7 +26,7 @@ export interface OpenOperation {
 /** Told of each durable change of the journal, in order; for tests and metrics. */
 export type JournalListener = (event: { operation: string; kind: OperationKind; event: string }) => void;
 
-/** Ended operations kept for the record. */
+/** Ended operations kept for the record, unless told otherwise. */
 const HISTORY = 1000;
 
 /**
@@ -36,10 +36,13 @@ const HISTORY = 1000;
 export class Journal {
   readonly #database: StateDatabase;
   readonly #listener: JournalListener;
+  readonly #history: number;
 
-  constructor(database: StateDatabase, listener: JournalListener = () => {}) {
+  /** @param history how many ended operations to keep for the record */
+  constructor(database: StateDatabase, listener: JournalListener = () => {}, history = HISTORY) {
     this.#database = database;
     this.#listener = listener;
+    this.#history = history;
   }
 
   /** Durable when it returns. */
@@ -64,7 +67,7 @@ export class Journal {
       steps.forEach((step, seq) => this.#insert(id, seq, step));
     });
     this.#listener({ operation: id, kind, event: "begin" });
-    return new Operation(id, kind, steps, this.#database, this.#listener);
+    return new Operation({ id, kind, steps }, this.#database, this.#listener, this.#history);
   }
 
   /** Oldest first. */
@@ -76,7 +79,7 @@ export class Journal {
 
   /** Takes an unfinished operation up again. */
   resume(open: OpenOperation): Operation {
-    return new Operation(open.id, open.kind, open.steps, this.#database, this.#listener);
+    return new Operation(open, this.#database, this.#listener, this.#history);
   }
 
   #insert(operation: string, seq: number, step: Step): void {
@@ -118,19 +121,20 @@ export class Operation {
   readonly #steps: Step[];
   readonly #database: StateDatabase;
   readonly #listener: JournalListener;
+  readonly #history: number;
 
   constructor(
-    id: string,
-    kind: OperationKind,
-    steps: readonly Step[],
+    begun: Pick<OpenOperation, "id" | "kind" | "steps">,
     database: StateDatabase,
     listener: JournalListener,
+    history: number,
   ) {
-    this.id = id;
-    this.kind = kind;
-    this.#steps = [...steps];
+    this.id = begun.id;
+    this.kind = begun.kind;
+    this.#steps = [...begun.steps];
     this.#database = database;
     this.#listener = listener;
+    this.#history = history;
   }
 
   /** What was intended so far, oldest first. */
@@ -168,7 +172,7 @@ export class Operation {
       this.#database.run("DELETE FROM step WHERE operation = ?", this.id);
       this.#database.run(
         "DELETE FROM operation WHERE rowid < (SELECT max(rowid) FROM operation) - ? AND state IN ('done', 'undone')",
-        HISTORY,
+        this.#history,
       );
     });
     this.#tell(state);

@@ -7,13 +7,14 @@ export type BlockCipher = (input: Uint8Array, output: Uint8Array) => void;
 /**
  * A cipher without padding that keeps its OpenSSL state between calls. `key` is not kept.
  *
+ * @param options - `wipe`: also wipe OpenSSL's copy of each result, because it is key material
  * @throws LuksError `LuksCipherUnsupported` when OpenSSL has no such cipher
  */
 export function createBlockCipher(
   algorithm: string,
   key: Uint8Array,
   direction: "encrypt" | "decrypt",
-  iv: Uint8Array | null = null,
+  { iv = null, wipe = false }: { iv?: Uint8Array | null; wipe?: boolean } = {},
 ): BlockCipher {
   const create = direction === "encrypt" ? createCipheriv : createDecipheriv;
   let cipher: ReturnType<typeof createCipheriv> | ReturnType<typeof createDecipheriv>;
@@ -29,6 +30,7 @@ export function createBlockCipher(
   return (input, output) => {
     const result = cipher.update(input);
     output.set(result);
+    if (wipe) result.fill(0);
     release(result);
   };
 }
@@ -38,5 +40,5 @@ export function createBlockCipher(
  * halves the speed of the whole sector cipher.
  */
 function release(result: Buffer<ArrayBuffer>): void {
-  if (result.byteLength === result.buffer.byteLength) result.buffer.transfer(0);
+  if (result.byteLength > 0 && result.byteLength === result.buffer.byteLength) result.buffer.transfer(0);
 }

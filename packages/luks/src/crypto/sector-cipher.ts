@@ -1,8 +1,8 @@
 import { LuksError } from "../luks-error.ts";
 import type { VolumeKey } from "../keys/volume-key.ts";
-import { createBlockCipher } from "./block-cipher.ts";
+import { type BlockCipher, createBlockCipher } from "./block-cipher.ts";
 import { createCbcDecrypt, createCbcEncrypt } from "./cbc.ts";
-import { parseCipherSpec } from "./cipher-spec.ts";
+import { type CipherSpec, parseCipherSpec } from "./cipher-spec.ts";
 import { BLOCK, createSectorVectors } from "./sector-vectors.ts";
 import { CHUNK_SECTORS, sharedXtsKernel, type XtsKernel } from "./xts-kernel.ts";
 import { createXts, type SectorTransform } from "./xts.ts";
@@ -31,38 +31,46 @@ export function createSectorCipher(volumeKey: VolumeKey): SectorCipher {
   return volumeKey.use((key) => sectorCipherOf(volumeKey, key));
 }
 
-/** The same from the bytes of a key, on a kernel whose buffers the data may already lie in. */
+/**
+ * The same from the bytes of a key.
+ *
+ * @param options - `kernel`: one whose buffers the data lies in already; `wipe`: the data is key material
+ */
 export function sectorCipherOf(
   { cipherName, cipherMode }: { cipherName: string; cipherMode: string },
   key: Uint8Array,
-  kernel: XtsKernel = sharedXtsKernel(),
+  { kernel = sharedXtsKernel(), wipe = false }: { kernel?: XtsKernel; wipe?: boolean } = {},
 ): SectorCipher {
-  const { encrypt, decrypt } = transforms(cipherName, cipherMode, key, kernel);
+  const spec = parseCipherSpec(cipherName, cipherMode, key.length);
+  const { encrypt, decrypt } = transforms(spec, cipherName.toLowerCase(), key, kernel, wipe);
   return { sectorSize: 512, encrypt: checked(encrypt), decrypt: checked(decrypt) };
 }
 
 function transforms(
-  cipherName: string,
-  cipherMode: string,
+  { ecb, chaining, iv }: CipherSpec,
+  family: string,
   key: Uint8Array,
   kernel: XtsKernel,
+  wipe: boolean,
 ): { encrypt: SectorTransform; decrypt: SectorTransform } {
-  const { ecb, chaining, iv } = parseCipherSpec(cipherName, cipherMode, key.length);
-  const vectors = createSectorVectors(iv, cipherName.toLowerCase(), key, CHUNK_SECTORS);
+  const vectors = createSectorVectors(iv, family, key, CHUNK_SECTORS);
+  const blocks = (part: Uint8Array, direction: "encrypt" | "decrypt"): BlockCipher =>
+    createBlockCipher(ecb, part, direction, { wipe });
   if (chaining === "xts") {
     const dataKey = key.subarray(0, key.length / 2);
-    const tweaks = createBlockCipher(ecb, key.subarray(key.length / 2), "encrypt");
+    const tweaks = blocks(key.subarray(key.length / 2), "encrypt");
     return {
-      encrypt: createXts(createBlockCipher(ecb, dataKey, "encrypt"), tweaks, vectors, kernel),
-      decrypt: createXts(createBlockCipher(ecb, dataKey, "decrypt"), tweaks, vectors, kernel),
+      encrypt: createXts(blocks(dataKey, "encrypt"), tweaks, vectors, kernel),
+      decrypt: createXts(blocks(dataKey, "decrypt"), tweaks, vectors, kernel),
     };
   }
-  const decrypt = createBlockCipher(ecb, key, "decrypt");
+  const decrypt = blocks(key, "decrypt");
   if (chaining === "ecb") {
-    const encrypt = createBlockCipher(ecb, key, "encrypt");
+    const encrypt = blocks(key, "encrypt");
     return { encrypt: (data) => encrypt(data, data), decrypt: (data) => decrypt(data, data) };
   }
-  const chain = createBlockCipher(ecb.replace(/ecb$/u, "cbc"), key, "encrypt", new Uint8Array(BLOCK));
+  const cbc = ecb.replace(/ecb$/u, "cbc");
+  const chain = createBlockCipher(cbc, key, "encrypt", { iv: new Uint8Array(BLOCK), wipe });
   return { encrypt: createCbcEncrypt(chain, vectors), decrypt: createCbcDecrypt(decrypt, vectors) };
 }
 

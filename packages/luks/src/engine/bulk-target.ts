@@ -13,23 +13,25 @@ const FLUSH_EVERY = 64 * 1024 * 1024;
  */
 export class BulkTarget {
   readonly #fd: number;
-  #direct: number | undefined;
+  readonly #directFd: number | undefined;
+  #direct: boolean;
   #dirty = 0;
   #flush: Promise<void> | undefined;
 
   /** @param options - `direct`: whether to try; not for a file that the copy also reads */
   constructor(fd: number, options: { direct: boolean }) {
     this.#fd = fd;
-    this.#direct = options.direct ? openDirect(fd) : undefined;
+    this.#directFd = options.direct ? openDirect(fd) : undefined;
+    this.#direct = this.#directFd !== undefined;
   }
 
   /** @param position - bytes from the start of the file */
   async write(source: Uint8Array, position: number): Promise<void> {
-    const direct = this.#direct;
-    if (direct !== undefined && position % ALIGNMENT === 0 && source.length % ALIGNMENT === 0) {
-      if (await wroteDirectly(direct, source, position)) return;
-      this.#direct = undefined;
-      closeSync(direct);
+    const directFd = this.#direct ? this.#directFd : undefined;
+    if (directFd !== undefined && position % ALIGNMENT === 0 && source.length % ALIGNMENT === 0) {
+      if (await wroteDirectly(directFd, source, position)) return;
+      // It stays open: another write may be under way on it.
+      this.#direct = false;
     }
     await writeFully(this.#fd, source, position);
     this.#dirty += source.length;
@@ -42,8 +44,7 @@ export class BulkTarget {
 
   /** Waits for write-back that was started; rejects if it failed. Call it once, after the last write. */
   async close(): Promise<void> {
-    if (this.#direct !== undefined) closeSync(this.#direct);
-    this.#direct = undefined;
+    if (this.#directFd !== undefined) closeSync(this.#directFd);
     await this.#flush;
   }
 

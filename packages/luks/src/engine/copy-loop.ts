@@ -66,7 +66,7 @@ class Copy {
 
   #open({ fd, offset, volumeKey }: WireEnd): End {
     try {
-      const cipher = volumeKey && sectorCipherOf(volumeKey, volumeKey.bytes, this.#kernel);
+      const cipher = volumeKey && sectorCipherOf(volumeKey, volumeKey.bytes, { kernel: this.#kernel });
       return { fd, offset, cipher };
     } finally {
       volumeKey?.bytes.fill(0);

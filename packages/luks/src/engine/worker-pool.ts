@@ -26,13 +26,19 @@ interface Thread {
  */
 export class WorkerPool implements AsyncDisposable {
   readonly #size: number;
+  readonly #entry: URL;
   readonly #threads = new Set<Thread>();
   readonly #waiting: Pending[] = [];
   #nextId = 1;
   #disposed = false;
 
-  constructor(size: number) {
+  /**
+   * @param size - threads at most
+   * @param entry - what they run, for tests that need one that fails
+   */
+  constructor(size: number, entry: URL = ENTRY) {
     this.#size = size;
+    this.#entry = entry;
   }
 
   /** Runs a job, whose secrets now belong to the pool. */
@@ -90,7 +96,7 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   #start(): Thread {
-    const worker = new Worker(ENTRY, { name: "luks", execArgv: [] });
+    const worker = new Worker(this.#entry, { name: "luks", execArgv: [] });
     const thread: Thread = { worker, pending: new Map() };
     this.#threads.add(thread);
     let cause: unknown;

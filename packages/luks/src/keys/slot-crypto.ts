@@ -1,6 +1,7 @@
 import { pbkdf2Sync, timingSafeEqual } from "node:crypto";
 import { parseHashSpec } from "../crypto/cipher-spec.ts";
 import { sectorCipherOf } from "../crypto/sector-cipher.ts";
+import { sharedXtsKernel } from "../crypto/xts-kernel.ts";
 import { DIGEST_BYTES, type KeySlot, type LuksHeader, SECTOR } from "../header/luks-header.ts";
 import type { Passphrase } from "../passphrase.ts";
 import { mergeKey, splitKey } from "./anti-forensic.ts";
@@ -8,7 +9,7 @@ import { mergeKey, splitKey } from "./anti-forensic.ts";
 /** The fields of a header that decide how a key slot is encrypted. */
 type SlotScheme = Pick<LuksHeader, "cipherName" | "cipherMode" | "hashSpec" | "keyBytes">;
 
-/** Runs `use` with the key that a passphrase stretches to, and wipes it. */
+/** Runs `use` with the key that a passphrase stretches to, and wipes it and what the sector cipher leaves behind. */
 function withSlotKey<T>(
   scheme: SlotScheme,
   slot: KeySlot,
@@ -21,6 +22,7 @@ function withSlotKey<T>(
     return use(key);
   } finally {
     key.fill(0);
+    sharedXtsKernel().wipe();
   }
 }
 
@@ -37,7 +39,7 @@ export function sealSlot(
   return withSlotKey(scheme, slot, passphrase, (key) => {
     const stripes = splitKey(volumeKey, slot.stripes, parseHashSpec(scheme.hashSpec));
     const material = wholeSectors(stripes);
-    sectorCipherOf(scheme, key).encrypt(material, 0);
+    sectorCipherOf(scheme, key, { wipe: true }).encrypt(material, 0);
     return material;
   });
 }
@@ -56,7 +58,7 @@ export function openSlot(
   return withSlotKey(scheme, slot, passphrase, (key) => {
     const stripes = wholeSectors(new Uint8Array(material));
     try {
-      sectorCipherOf(scheme, key).decrypt(stripes, 0);
+      sectorCipherOf(scheme, key, { wipe: true }).decrypt(stripes, 0);
       const used = stripes.subarray(0, scheme.keyBytes * slot.stripes);
       return mergeKey(used, scheme.keyBytes, parseHashSpec(scheme.hashSpec));
     } finally {

@@ -10,7 +10,8 @@ import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 import { type InstancePlan, placeDisks, planInstance } from "./plan-instance.ts";
 import { type PreparedDisk, prepareCreate } from "./prepare-create.ts";
-import { afterUndo, journaledRollback, secretMadeStep, secretStep, undoSteps } from "./undo.ts";
+import { sagaStep } from "./steps.ts";
+import { afterUndo, journaledRollback, undoSteps } from "./undo.ts";
 
 /** A disk with the passphrase that was made for it. */
 interface KeyedDisk extends PreparedDisk {
@@ -40,7 +41,13 @@ export async function createInstance(
   await using stack = new AsyncDisposableStack();
   const prepared = await prepareCreate(plan, services, host.config, stack, ctx);
   const names = prepared.filter(({ disk }) => disk.encryption).map(({ disk }) => secretName(id, disk.uuid));
-  const operation = host.journal.begin("create", id, ctx.requestId, {}, names.map(secretStep));
+  const operation = host.journal.begin(
+    "create",
+    id,
+    ctx.requestId,
+    {},
+    names.map((name) => sagaStep({ kind: "secret", data: { name } })),
+  );
   try {
     return await makeDisks(host, services, plan, prepared, operation, ctx);
   } catch (error) {
@@ -66,7 +73,8 @@ async function makeDisks(
     keyed.push(await makeSecret(each, services, passphrases, ctx));
   }
   const made = keyed.flatMap(({ disk }) => disk.encryption?.secretId ?? []);
-  if (made.length > 0) operation.intend(...made.map(secretMadeStep));
+  if (made.length > 0)
+    operation.intend(...made.map((secret) => sagaStep({ kind: "secret-made", data: { id: secret } })));
   const { diskInfo, blockDeviceInfo } = placeDisks(host.config, plan.request, withSecrets(plan, keyed));
   const backend = services.chosenBackend;
   const disks: DiskRecord[] = [];

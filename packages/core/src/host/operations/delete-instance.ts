@@ -1,12 +1,12 @@
 import { LuksmithError } from "../../errors/luksmith-error.ts";
-import { type DiskIdentity, diskFromJson, diskToJson } from "../../image/image-disk.ts";
+import { diskFromJson, diskToJson } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
-import type { Json } from "../../image/rollback.ts";
 import type { InstanceRecord } from "../../journal/inventory.ts";
 import type { Operation, Step } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 import { removeSnapshotFile } from "./remove-snapshot-file.ts";
+import { readStep, type SagaStep, sagaStep } from "./steps.ts";
 
 /**
  * Erases and removes an instance's disks, then its secrets (never before: a secret is kept while its disk may exist).
@@ -24,13 +24,15 @@ export async function deleteInstance(
     const image = services.backend(record.backend).image(record);
     const identity = await image.requireOurs(record.identity, ctx);
     await image.requireIdle(ctx);
-    steps.push({
-      kind: "remove",
-      data: { backend: record.backend, disk: diskToJson(record), identity: identity ?? null },
-    });
+    steps.push(
+      sagaStep({
+        kind: "remove",
+        data: { backend: record.backend, disk: diskToJson(record), identity: identity ?? null },
+      }),
+    );
   }
   const secrets = instance.disks.flatMap(({ encryption }) => encryption?.secretId ?? []);
-  steps.push(...secrets.map((id): Step => ({ kind: "forget", data: { id } })));
+  steps.push(...secrets.map((id) => sagaStep({ kind: "forget", data: { id } })));
   const operation = host.journal.begin("delete", instance.uuid, ctx.requestId, {}, steps);
   await finishDelete(host, services, operation, instance.uuid, ctx);
 }
@@ -45,7 +47,7 @@ export async function finishDelete(
 ): Promise<void> {
   for (const step of operation.steps) {
     try {
-      await carryOut(services, step, ctx);
+      await carryOut(services, readStep(step), ctx);
     } catch (error) {
       throw unfinished(uuid, error);
     }
@@ -57,20 +59,25 @@ export async function finishDelete(
   ctx.log.info({ subject: uuid }, "deleted");
 }
 
-async function carryOut(services: HostServices, step: Step, ctx: OpContext): Promise<void> {
-  const data = step.data as { readonly [key: string]: Json };
-  if (step.kind === "forget") {
-    await services.keys.delete({ id: String(data["id"]) }, ctx);
-    return;
+async function carryOut(services: HostServices, step: SagaStep, ctx: OpContext): Promise<void> {
+  switch (step.kind) {
+    case "remove": {
+      const { backend, disk, identity } = step.data;
+      if (identity) await services.backend(backend).image(diskFromJson(disk)).remove(identity, ctx);
+      return;
+    }
+    case "remove-file":
+      await removeSnapshotFile(step.data, ctx);
+      return;
+    case "forget":
+      await services.keys.delete({ id: step.data.id }, ctx);
+      return;
+    default:
+      throw new LuksmithError(
+        "JournalCorrupt",
+        `the journal holds a step ${step.kind} that a delete does not have; use the version that wrote it`,
+      );
   }
-  if (step.kind === "remove-file") {
-    await removeSnapshotFile(data, ctx);
-    return;
-  }
-  const identity = data["identity"] as DiskIdentity | null;
-  if (!identity) return; // it was gone before the delete began
-  const image = services.backend(String(data["backend"])).image(diskFromJson(data["disk"] ?? null));
-  await image.remove(identity, ctx);
 }
 
 function unfinished(uuid: string, error: unknown): LuksmithError {

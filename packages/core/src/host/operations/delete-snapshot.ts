@@ -3,9 +3,9 @@ import { fileIdentity } from "../../file/file-identity.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import { sameIdentity } from "../../image/same-identity.ts";
 import type { SnapshotRecord } from "../../journal/inventory.ts";
-import type { Step } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import { finishDelete } from "./delete-instance.ts";
+import { sagaStep } from "./steps.ts";
 
 /**
  * Removes a snapshot's file, then its secret. A file that was moved away is left alone, its secret with it.
@@ -31,12 +31,12 @@ export async function deleteSnapshot(
     );
   }
   const erase = snapshot.encryption !== undefined && snapshot.format === "raw";
-  const file: Step = {
+  const file = sagaStep({
     kind: "remove-file",
     data: { path: snapshot.path, identity: snapshot.identity, erase },
-  };
+  });
   const secretId = snapshot.encryption?.secretId;
-  const steps = secretId ? [file, { kind: "forget", data: { id: secretId } }] : [file];
+  const steps = secretId ? [file, sagaStep({ kind: "forget", data: { id: secretId } })] : [file];
   const operation = host.journal.begin("delete-snapshot", snapshot.uuid, ctx.requestId, {}, steps);
   await finishDelete(host, await host.services(), operation, snapshot.uuid, ctx);
 }

@@ -8,7 +8,6 @@ import { type LocalDisk, localDisks } from "../../disk/local-disks.ts";
 import type { HostConfig } from "../../config/host-config.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import { GUEST_FORMATS, type GuestFormat } from "../../image/disk-content.ts";
-import type { EncryptionFormat } from "../../request/encryption-format.ts";
 import { encryptionRequest } from "../../request/encryption-request.ts";
 import type { InstanceRequest } from "../../request/instance-request.ts";
 
@@ -30,7 +29,7 @@ const LIBVIRT_ARCH: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "
 export function planInstance(config: HostConfig, request: InstanceRequest): InstancePlan {
   const { default_format } = config.ephemeral_storage_encryption;
   const encryption = encryptionRequest(request.server.flavor, request.image, {
-    default_format: default_format as EncryptionFormat,
+    default_format,
   });
   const blockDeviceInfo = buildBlockDeviceInfo(request, { encryption, newUuid: randomUUID });
   return placeDisks(config, request, blockDeviceInfo);

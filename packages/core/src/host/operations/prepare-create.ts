@@ -50,7 +50,7 @@ export async function prepareCreate(
   return prepared;
 }
 
-async function openImage(
+export async function openImage(
   plan: InstancePlan,
   local: LocalDisk,
   services: HostServices,
@@ -80,7 +80,7 @@ async function openImage(
   );
 }
 
-function imageDisk(plan: InstancePlan, local: LocalDisk, file: ImageFile | undefined): ImageDisk {
+export function imageDisk(plan: InstancePlan, local: LocalDisk, file: ImageFile | undefined): ImageDisk {
   const size = local.virtual_size ?? file?.virtualSize ?? 0n;
   return {
     instanceUuid: plan.request.server.id,
@@ -91,14 +91,14 @@ function imageDisk(plan: InstancePlan, local: LocalDisk, file: ImageFile | undef
   };
 }
 
-function filesystem(config: HostConfig, local: LocalDisk): ImageSource {
+export function filesystem(config: HostConfig, local: LocalDisk): ImageSource {
   const format = guestFormat(config, local);
   return local.kind === "swap"
     ? { kind: "filesystem", format }
     : { kind: "filesystem", format, label: `ephemeral${local.index}` };
 }
 
-async function requireAbsent(image: Image, ctx: OpContext): Promise<void> {
+export async function requireAbsent(image: Image, ctx: OpContext): Promise<void> {
   if (!(await image.identify(ctx))) return;
   throw new LuksmithError(
     "DiskExists",
@@ -107,7 +107,10 @@ async function requireAbsent(image: Image, ctx: OpContext): Promise<void> {
   );
 }
 
-async function requireSpace(disks: readonly PreparedDisk[], ctx: OpContext): Promise<void> {
+export async function requireSpace(
+  disks: readonly Pick<PreparedDisk, "disk" | "image" | "contentBytes">[],
+  ctx: OpContext,
+): Promise<void> {
   const [first] = disks;
   if (!first) return;
   const free = await first.image.spaceFree(ctx);

@@ -5,7 +5,8 @@ import type { OpContext } from "../../image/op-context.ts";
 import type { InstanceRecord, SnapshotRecord } from "../../journal/inventory.ts";
 import type { WritableHost } from "../host.ts";
 import { diskOf } from "./resize-disk.ts";
-import { afterUndo, journaledRollback, secretMadeStep, secretStep, undoSteps } from "./undo.ts";
+import { sagaStep } from "./steps.ts";
+import { afterUndo, journaledRollback, undoSteps } from "./undo.ts";
 
 export interface SnapshotRequest {
   readonly disk: string;
@@ -40,12 +41,12 @@ export async function snapshotDisk(
     uuid,
     ctx.requestId,
     {},
-    encrypted ? [secretStep(name)] : [],
+    encrypted ? [sagaStep({ kind: "secret", data: { name } })] : [],
   );
   try {
     using passphrase = encrypted ? GeneratedPassphrase.create() : undefined;
     const secret = passphrase && (await services.keys.create({ name, passphrase }, ctx));
-    if (secret) operation.intend(secretMadeStep(secret.id));
+    if (secret) operation.intend(sagaStep({ kind: "secret-made", data: { id: secret.id } }));
     const target = {
       path: request.target,
       format: request.format,

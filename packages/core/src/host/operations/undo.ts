@@ -1,27 +1,17 @@
 import { isLuksmithError, LuksmithError } from "../../errors/luksmith-error.ts";
-import { diskFromJson } from "../../image/image-disk.ts";
+import { diskFromJson, diskToJson } from "../../image/image-disk.ts";
 import type { Image } from "../../image/image.ts";
-import { diskToJson } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
-import type { Json, Rollback, UndoRecord } from "../../image/rollback.ts";
+import type { Rollback, UndoRecord } from "../../image/rollback.ts";
 import type { Operation, Step } from "../../journal/journal.ts";
 import type { HostServices } from "../host-services.ts";
-
-/** A secret that is about to be made; its name is new, so whatever is found under it is this operation's. */
-export function secretStep(name: string): Step {
-  return { kind: "secret", data: { name } };
-}
-
-/** A secret that was made; for key managers that cannot list. */
-export function secretMadeStep(id: string): Step {
-  return { kind: "secret-made", data: { id } };
-}
+import { readStep, type SagaStep, sagaStep } from "./steps.ts";
 
 /** Gives a backend its `Rollback`: each record is durable in the journal before the backend acts. */
 export function journaledRollback(operation: Operation, backend: string, image: Image): Rollback {
   return {
     defer: async (record: UndoRecord) => {
-      operation.intend({ kind: "image", data: { backend, disk: diskToJson(image.disk), record } });
+      operation.intend(sagaStep({ kind: "image", data: { backend, disk: diskToJson(image.disk), record } }));
     },
   };
 }
@@ -42,7 +32,7 @@ export async function undoSteps(
     // A disk that may still be there keeps its secret.
     if (failures.length > 0 && step.kind.startsWith("secret")) continue;
     try {
-      await undoStep(services, step, steady);
+      await undoStep(services, readStep(step), steady);
     } catch (error) {
       failures.push(error instanceof Error ? error : new Error(String(error)));
       ctx.log.error({ step: step.kind, err: error }, "could not take back a step");
@@ -51,26 +41,25 @@ export async function undoSteps(
   return failures;
 }
 
-async function undoStep(services: HostServices, step: Step, ctx: OpContext): Promise<void> {
-  const data = step.data as { readonly [key: string]: Json };
+async function undoStep(services: HostServices, step: SagaStep, ctx: OpContext): Promise<void> {
   switch (step.kind) {
     case "image": {
-      const image = services.backend(String(data["backend"])).image(diskFromJson(data["disk"] ?? null));
-      await image.undo(data["record"] as UndoRecord, ctx);
+      const { backend, disk, record } = step.data;
+      await services.backend(backend).image(diskFromJson(disk)).undo(record, ctx);
       return;
     }
     case "secret":
-      for await (const { id } of services.keys.list?.({ name: String(data["name"]) }, ctx) ?? []) {
+      for await (const { id } of services.keys.list?.({ name: step.data.name }, ctx) ?? []) {
         await services.keys.delete({ id }, ctx);
       }
       return;
     case "secret-made":
-      await services.keys.delete({ id: String(data["id"]) }, ctx);
+      await services.keys.delete({ id: step.data.id }, ctx);
       return;
     default:
       throw new LuksmithError(
         "JournalCorrupt",
-        `the journal holds a step of unknown kind ${step.kind}; use the version that wrote it`,
+        `the journal holds a step ${step.kind} that cannot be taken back; use the version that wrote it`,
       );
   }
 }

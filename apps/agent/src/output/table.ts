@@ -1,0 +1,17 @@
+/** Rows in aligned columns under their headings; characters that would confuse a terminal are shown escaped. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [headings, ...rows.map((row) => row.map(printable))];
+  const widths = headings.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines
+    .map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "))
+    .map((line) => `${line.trimEnd()}\n`)
+    .join("");
+}
+
+/** Text from outside on one line of its own. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- these are the characters
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) =>
+    `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}

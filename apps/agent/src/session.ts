@@ -1,0 +1,95 @@
+import { randomUUID } from "node:crypto";
+import { type HostConfig, loadConfig, type Logger, type OpContext } from "@luksmith/core/host";
+import { ReadableHost, WritableHost } from "@luksmith/core/host";
+import { importPlugin } from "./import-plugin.ts";
+import type { Io } from "./io.ts";
+import { lazyLogger, logLevel } from "./lazy-logger.ts";
+import { ProgressLine } from "./output/progress-line.ts";
+import type { RunOptions } from "./run.ts";
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  readonly configFile?: readonly string[];
+  readonly json?: boolean;
+}
+
+/** What one command line has to work with: its configuration, host and context, each made when it is asked for. */
+export class Session {
+  readonly io: Io;
+  readonly json: boolean;
+  readonly #files: readonly string[];
+  readonly #signal: AbortSignal;
+  readonly #command: string;
+  readonly #options: RunOptions;
+  readonly #progress: ProgressLine | undefined;
+  #config: Promise<HostConfig> | undefined;
+  #log: Logger | undefined;
+
+  constructor(io: Io, globals: GlobalOptions, signal: AbortSignal, command: string, options: RunOptions) {
+    this.io = io;
+    this.json = globals.json ?? false;
+    this.#files = globals.configFile ?? [];
+    this.#signal = signal;
+    this.#command = command;
+    this.#options = options;
+    this.#progress = io.stderr.isTTY && !this.json ? new ProgressLine(io.stderr) : undefined;
+  }
+
+  /** Undefined until the configuration is read: it says at which level to log. */
+  get log(): Logger | undefined {
+    return this.#log;
+  }
+
+  config(): Promise<HostConfig> {
+    this.#config ??= this.#load();
+    return this.#config;
+  }
+
+  async context(): Promise<OpContext> {
+    await this.config();
+    const requestId = `req-${randomUUID()}`;
+    const log = this.#logger().child({ requestId });
+    const progress = this.#progress?.update;
+    return { requestId, signal: this.#signal, log, ...(progress ? { progress } : {}) };
+  }
+
+  /** The host for looking; changes nothing. The caller disposes it. */
+  async read(): Promise<ReadableHost> {
+    return ReadableHost.read(await this.config(), importPlugin);
+  }
+
+  /** The host for changing; whatever was left unfinished has been ended. The caller disposes it. */
+  async write(ctx: OpContext): Promise<WritableHost> {
+    const { onJournal } = this.#options;
+    const options = { importModule: importPlugin, command: `luksmith ${this.#command}` };
+    return WritableHost.write(await this.config(), { ...options, ...(onJournal ? { onJournal } : {}) }, ctx);
+  }
+
+  /** The command's result: one JSON document, or the text for people. */
+  async print(document: unknown, text: () => string): Promise<void> {
+    this.#progress?.clear();
+    await this.io.stdout.write(this.json ? `${JSON.stringify(document, undefined, 2)}\n` : text());
+  }
+
+  /** Takes away what shows only while something runs. */
+  [Symbol.dispose](): void {
+    this.#progress?.clear();
+  }
+
+  async #load(): Promise<HostConfig> {
+    const config = await loadConfig({ files: this.#files });
+    this.#log = lazyLogger(logLevel(config, this.io.env), (line) => this.#writeLog(line));
+    for (const { message, ...place } of config.warnings) this.#log.warn({ ...place, problem: message }, "deprecated option");
+    return config;
+  }
+
+  #logger(): Logger {
+    if (!this.#log) throw new Error("the configuration is read before anything is logged");
+    return this.#log;
+  }
+
+  #writeLog(line: string): void {
+    this.#progress?.clear();
+    this.io.stderr.write(line).catch(() => {});
+  }
+}

@@ -1,0 +1,1 @@
+export { createInstance, deleteInstance, parseRequest } from "@luksmith/core/host";

@@ -1,0 +1,65 @@
+import { randomUUID } from "node:crypto";
+import { GeneratedPassphrase, type Rollback, secretName } from "@luksmith/core";
+import type { WritableHost } from "@luksmith/core/host";
+import { benchContext, openBenchHost } from "../host/bench-host.ts";
+import { type BenchImage, encryptedServer, makeImage } from "../host/encrypted-server.ts";
+import { createInstance, parseRequest } from "../host/operations.ts";
+
+const WARM_UPS = 5;
+
+/** The least content an instance's root disk can have: the rest of the disk is blank. */
+const IMAGE_BYTES = 4096;
+
+/** Undo without a journal. */
+const forgetful: Rollback = { defer: async () => {} };
+
+/** A host that has made a few disks already: worker thread up, code compiled, key store open. */
+export class WarmCreator implements AsyncDisposable {
+  readonly #host: WritableHost;
+  readonly #image: BenchImage;
+  readonly #diskBytes: number;
+
+  private constructor(host: WritableHost, image: BenchImage, diskBytes: number) {
+    this.#host = host;
+    this.#image = image;
+    this.#diskBytes = diskBytes;
+  }
+
+  static async start(root: string, diskBytes: number): Promise<WarmCreator> {
+    const { host, places } = await openBenchHost(root);
+    const creator = new WarmCreator(host, makeImage(places.images, IMAGE_BYTES), diskBytes);
+    for (let i = 0; i < WARM_UPS; i++) {
+      await creator.createImage();
+      await creator.createInstance();
+    }
+    return creator;
+  }
+
+  /** `Image.create` of the raw backend, the passphrase being stored already; ms. */
+  async createImage(): Promise<number> {
+    const services = await this.#host.services();
+    const instanceUuid = randomUUID();
+    const uuid = randomUUID();
+    using passphrase = GeneratedPassphrase.create();
+    const name = secretName(instanceUuid, uuid);
+    const { id: secretId } = await services.keys.create({ name, passphrase }, benchContext);
+    const encryption = { format: "luks", secretId } as const;
+    const virtualSize = BigInt(this.#diskBytes);
+    const start = performance.now();
+    const image = services.chosenBackend.image({ instanceUuid, name: "disk", uuid, virtualSize, encryption });
+    await image.create({ source: { kind: "blank" }, passphrase }, forgetful, benchContext);
+    return performance.now() - start;
+  }
+
+  /** A whole instance with one disk: plan, journal, secret, disk, inventory; ms. */
+  async createInstance(): Promise<number> {
+    const request = parseRequest(encryptedServer(this.#image, this.#diskBytes));
+    const start = performance.now();
+    await createInstance(this.#host, request, benchContext);
+    return performance.now() - start;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#host[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,71 @@
+import type { Passphrase } from "@luksmith/core";
+import { runTool, type ToolResult } from "../run-tool.ts";
+import { withOptionalSecret } from "../secret-file.ts";
+
+/** A disk as QEMU is told of it; nothing is probed. */
+export interface QemuDisk {
+  readonly path: string;
+  readonly format: "raw" | "qcow2";
+  /** Absent: the disk is plain. */
+  readonly passphrase?: Passphrase | undefined;
+}
+
+/** `--object` and `--image-opts` for a disk whose passphrase is descriptor 3. */
+function imageOptions({ path, format, passphrase }: QemuDisk): readonly string[] {
+  const file = `file.driver=file,file.filename=${path.replaceAll(",", ",,")}`;
+  if (!passphrase) return ["--image-opts", `driver=${format},${file}`];
+  const secret = "secret,id=sec0,file=/dev/fd/3";
+  const options =
+    format === "raw" ? `driver=luks,key-secret=sec0,${file}` : `driver=qcow2,encrypt.key-secret=sec0,${file}`;
+  return ["--object", secret, "--image-opts", options];
+}
+
+/** Runs qemu-io commands on the disk; one that fails, or a pattern that is not there, throws. */
+export async function qemuIo(disk: QemuDisk, commands: readonly string[]): Promise<string> {
+  const list = commands.flatMap((command) => ["-c", command]);
+  const { stdout, stderr } = await withOptionalSecret(disk.passphrase, (fds) =>
+    runTool("qemu-io", [...imageOptions(disk), ...list], { fds }),
+  );
+  const output = stdout + stderr;
+  if (/fail/i.test(output)) throw new Error(`qemu-io ${commands.join("; ")}: ${output}`);
+  return output;
+}
+
+/** Whether QEMU opens the disk; anything but yes or a refused passphrase throws. */
+export async function qemuOpens(disk: QemuDisk): Promise<boolean> {
+  const result = await withOptionalSecret(disk.passphrase, (fds) =>
+    runTool("qemu-img", ["info", ...imageOptions(disk)], { fds, okExitCodes: [0, 1] }),
+  );
+  if (result.exitCode === 0) return true;
+  if (/Invalid password/.test(result.stderr)) return false;
+  throw new Error(`qemu-img info ${disk.path}: ${result.stderr}`);
+}
+
+export interface QemuInfo {
+  readonly format: string;
+  readonly "virtual-size": number;
+  readonly encrypted?: boolean;
+  readonly "backing-filename"?: string;
+}
+
+/** What `qemu-img info` says of a disk opened with its passphrase. */
+export async function qemuImgInfo(disk: QemuDisk): Promise<QemuInfo> {
+  const { stdout } = await withOptionalSecret(disk.passphrase, (fds) =>
+    runTool("qemu-img", ["info", "--output=json", ...imageOptions(disk)], { fds }),
+  );
+  return JSON.parse(stdout) as QemuInfo;
+}
+
+/** Writes the guest's view of a disk to a plain file. */
+export async function qemuDecrypt(disk: QemuDisk, target: string): Promise<void> {
+  await withOptionalSecret(disk.passphrase, (fds) =>
+    runTool("qemu-img", ["convert", ...imageOptions(disk), "-O", "raw", target], { fds }),
+  );
+}
+
+/** `qemu-img check` of a qcow2 file: throws on leaks and corruption. */
+export function qemuCheck(disk: QemuDisk): Promise<ToolResult> {
+  return withOptionalSecret(disk.passphrase, (fds) =>
+    runTool("qemu-img", ["check", ...imageOptions(disk)], { fds }),
+  );
+}
