@@ -124,8 +124,8 @@ function prove(disk: Disk): void {
 
 /** The command fails, and with it the demo, when a check of it does. */
 function verifies(): boolean {
-  const reports = json("verify", request.server.id) as { disks: { ok: boolean }[] }[];
-  return reports.flatMap(({ disks }) => disks).every(({ ok }) => ok);
+  const report = json("verify", request.server.id) as { instances: { disks: { ok: boolean }[] }[] };
+  return report.instances.flatMap(({ disks }) => disks).every(({ ok }) => ok);
 }
 
 function luksmith(...args: readonly string[]): Buffer {

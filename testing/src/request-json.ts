@@ -44,7 +44,7 @@ export function requestJson(knobs: RequestKnobs = {}): Record<string, unknown> {
   };
 }
 
-export function instanceRequest(knobs: RequestKnobs = {}): InstanceRequest {
+export function instanceRequest(knobs: RequestKnobs = {}): Promise<InstanceRequest> {
   return parseRequest(requestJson(knobs));
 }
 

@@ -9,10 +9,7 @@ const O_TMPFILE = 0o20_000_000;
  * Lends a passphrase to an external tool as a nameless file in memory. The tool inherits `fd` as its descriptor 3 and
  * opens `/dev/fd/3`.
  */
-export async function withSecretFile<T>(
-  passphrase: Passphrase,
-  use: (fd: number) => Promise<T>,
-): Promise<T> {
+export async function withSecretFile<T>(passphrase: Passphrase, use: (fd: number) => Promise<T>): Promise<T> {
   const flags = constants.O_RDWR | constants.O_DIRECTORY | O_TMPFILE;
   const file = await open("/dev/shm", flags, 0o600);
   try {

@@ -87,7 +87,7 @@ export class TempHost {
     return requestJson({ ...knobs, image, imageBytes: statSync(this.imageFile(image)).size });
   }
 
-  request(image: string, knobs: Omit<RequestKnobs, "image" | "imageBytes"> = {}): InstanceRequest {
+  request(image: string, knobs: Omit<RequestKnobs, "image" | "imageBytes"> = {}): Promise<InstanceRequest> {
     return parseRequest(this.json(image, knobs));
   }
 }

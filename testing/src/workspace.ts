@@ -3,7 +3,12 @@ import { join } from "node:path";
 import type { ImportModule } from "@luksmith/core/host";
 
 /** Packages that are no dependencies of the harness are reached by path, here only. */
-export { findSecret, InMemoryKeyManager, testContext, type TestContext } from "../../packages/testkit/src/index.ts";
+export {
+  findSecret,
+  InMemoryKeyManager,
+  testContext,
+  type TestContext,
+} from "../../packages/testkit/src/index.ts";
 
 const PACKAGES = join(import.meta.dirname, "../../packages");
 

@@ -39,11 +39,13 @@ export function lazyLogger(level: Level, write: (line: string) => void): Logger 
 
 function loggerFor(level: Level, load: () => Pino): Logger {
   let made: Pino | undefined;
-  const method = (name: Level) => (fields: object, message: string): void => {
-    if (LEVELS.indexOf(name) < LEVELS.indexOf(level)) return;
-    made ??= load();
-    made[name](fields, message);
-  };
+  const method =
+    (name: Level) =>
+    (fields: object, message: string): void => {
+      if (LEVELS.indexOf(name) < LEVELS.indexOf(level)) return;
+      made ??= load();
+      made[name](fields, message);
+    };
   return {
     debug: method("debug"),
     info: method("info"),

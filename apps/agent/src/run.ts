@@ -33,6 +33,8 @@ export async function run(argv: readonly string[], io: Io, options: RunOptions =
     if (!(error instanceof CommanderError)) return await reportError(error, io, json, session?.log);
     if (error.exitCode === 0) return await print(io, said.out, json, session);
     return await reportError(usageError(error, said.err), io, json);
+  } finally {
+    session?.[Symbol.dispose]();
   }
 }
 

@@ -79,7 +79,8 @@ export class Session {
   async #load(): Promise<HostConfig> {
     const config = await loadConfig({ files: this.#files });
     this.#log = lazyLogger(logLevel(config, this.io.env), (line) => this.#writeLog(line));
-    for (const { message, ...place } of config.warnings) this.#log.warn({ ...place, problem: message }, "deprecated option");
+    for (const { message, ...place } of config.warnings)
+      this.#log.warn({ ...place, problem: message }, "deprecated option");
     return config;
   }
 

@@ -47,7 +47,11 @@ export async function measureCommand(command: MeasuredCommand): Promise<CommandC
   });
   running.add(child);
   try {
-    const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), ended(child)]);
+    const [stdout, stderr, status] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      ended(child),
+    ]);
     const times = /(?:^|\n)(\d+\.\d+) (\d+\.\d+) (\d+\.\d+)\n$/.exec(stderr);
     if (status !== "exit code 0" || times === null) {
       throw new CommandFailure(command, status, times ? stderr.slice(0, times.index) : stderr);

@@ -1,5 +1,11 @@
 import { rmSync } from "node:fs";
-import { CommandFailure, type CommandCost, type MeasuredCommand, measureCommand, SECRET_PATH } from "../harness/command.ts";
+import {
+  CommandFailure,
+  type CommandCost,
+  type MeasuredCommand,
+  measureCommand,
+  SECRET_PATH,
+} from "../harness/command.ts";
 
 const SECRET = ["--object", `secret,id=key,file=${SECRET_PATH}`] as const;
 

@@ -6,7 +6,7 @@ import { luksFormat } from "../peers/cryptsetup.ts";
 import { QemuImg } from "../peers/qemu.ts";
 import { writeAndSync } from "../peers/write-floor.ts";
 import type { Work, WorkContext, WorkResult } from "../work.ts";
-import { WarmCreator } from "./warm-creator.ts";
+import { WarmCreator } from "../ours/warm-creator.ts";
 
 const VIRTUAL_SIZE = 10 * 1024 ** 3;
 const PAYLOAD_OFFSET = 4096 * 512;

@@ -5,11 +5,13 @@ import { LuksEngine } from "@luksmith/luks";
 import { compare } from "../harness/comparison.ts";
 import { requireRatio } from "../harness/requirement.ts";
 import { figures, interleave, type Subject } from "../harness/rounds.ts";
-import { type Cost, copyAndSync, copyWithCp, copyWithEngine } from "../peers/copy-floor.ts";
+import type { Cost } from "../harness/cost.ts";
+import { copyWithEngine } from "../ours/copy-with-engine.ts";
+import { copyAndSync, copyWithCp } from "../peers/copy-floor.ts";
 import { convertToLuks } from "../peers/qemu.ts";
 import type { Work, WorkContext, WorkResult } from "../work.ts";
-import { makeContainer, type OurContainer } from "./our-container.ts";
-import { makeSource } from "./random-source.ts";
+import { makeContainer, type OurContainer } from "../ours/our-container.ts";
+import { makeSource } from "../ours/random-source.ts";
 
 const MIB = 1024 * 1024;
 
@@ -51,7 +53,9 @@ async function runFill(ctx: WorkContext): Promise<WorkResult> {
   const subjects = [
     intoContainer(OURS, (container) => copyWithEngine(engine, source, container, bytes)),
     intoContainer(DEFAULT, ({ secret }) => convertToLuks(source, target, secret, [])),
-    intoContainer(TUNED, ({ secret }) => convertToLuks(source, target, secret, ["-t", "none", "-W", "-m", "8"])),
+    intoContainer(TUNED, ({ secret }) =>
+      convertToLuks(source, target, secret, ["-t", "none", "-W", "-m", "8"]),
+    ),
     intoFile(CP, () => copyWithCp(source, target)),
     intoFile(NODE, () => copyAndSync(source, target)),
   ];
@@ -69,7 +73,11 @@ async function runFill(ctx: WorkContext): Promise<WorkResult> {
   return {
     rows: [...rows.map((each) => each.wall), ...rows.map((each) => each.cpu)],
     verdicts: [
-      requireRatio(byDefault.cpu, 1.7, `fill moves at least 1.7 times the bytes per CPU second of ${DEFAULT}`),
+      requireRatio(
+        byDefault.cpu,
+        1.7,
+        `fill moves at least 1.7 times the bytes per CPU second of ${DEFAULT}`,
+      ),
       requireRatio(tuned.wall, 1, `fill is not slower than ${TUNED}`),
     ],
     notes: [

@@ -9,7 +9,7 @@ import { median } from "../harness/statistics.ts";
 import { testPassphrase, luksFormat } from "../peers/cryptsetup.ts";
 import { QemuImg, readLuksSector, readRawSector } from "../peers/qemu.ts";
 import type { Work, WorkContext, WorkResult } from "../work.ts";
-import { makeContainer } from "./our-container.ts";
+import { makeContainer } from "../ours/our-container.ts";
 
 const VIRTUAL_SIZE = 64 * 1024 * 1024;
 
@@ -53,7 +53,8 @@ async function runUnlock(ctx: WorkContext): Promise<WorkResult> {
   const qemuCpu = compare({ ...row, peer: QEMU, unit: "ms CPU", ours: cpu(QEMU_OURS), theirs: cpu(QEMU) });
   // Differences of single runs are mostly noise, so the floor is one number: its median.
   const floor = median([...cpu(FLOOR).values()]);
-  const above = (name: string) => new Map([...cpu(name)].map(([round, ms]) => [round, Math.max(ms - floor, 0.5)]));
+  const above = (name: string) =>
+    new Map([...cpu(name)].map(([round, ms]) => [round, Math.max(ms - floor, 0.5)]));
   return {
     rows: [
       qemuCpu,
@@ -65,10 +66,20 @@ async function runUnlock(ctx: WorkContext): Promise<WorkResult> {
         ours: above(QEMU_OURS),
         theirs: above(QEMU),
       }),
-      compare({ ...row, peer: CRYPTSETUP, unit: "ms CPU", ours: cpu(CRYPTSETUP_OURS), theirs: cpu(CRYPTSETUP) }),
+      compare({
+        ...row,
+        peer: CRYPTSETUP,
+        unit: "ms CPU",
+        ours: cpu(CRYPTSETUP_OURS),
+        theirs: cpu(CRYPTSETUP),
+      }),
     ],
     verdicts: [
-      requireRatio(qemuCpu, 100, "QEMU opens our header with at most a 100th of the CPU time of a default one"),
+      requireRatio(
+        qemuCpu,
+        100,
+        "QEMU opens our header with at most a 100th of the CPU time of a default one",
+      ),
     ],
     notes: [`${FLOOR}, median: ${floor.toFixed(1)} ms CPU.`, qemu.note],
   };

@@ -42,9 +42,11 @@ export async function exportDisk(
 ): Promise<DiskIdentity> {
   const source = await openExisting(from.path, constants.O_RDONLY);
   try {
-    await using file = await newFile(target.path, undo).catch((error: unknown) => {
-      throw asTarget(error, target);
-    });
+    await using file = await newFile(target.path, undo, { makeDirectories: false }).catch(
+      (error: unknown) => {
+        throw asTarget(error, target);
+      },
+    );
     if (target.format === "qcow2") await convertToQcow2(from, disk, file.temporary, target, services, ctx);
     else await copyRaw(from, source.fd, disk, file.handle, target, services, ctx);
     return await file.publish().catch((error: unknown) => {

@@ -6,6 +6,7 @@ import {
   type DiskIdentity,
   type DiskSource,
   fileIdentity,
+  freeSpace,
   type HeaderStore,
   Image,
   type ImageDisk,
@@ -63,14 +64,8 @@ export class RawImage extends Image {
     return this.dataOffset + content;
   }
 
-  async spaceFree(_ctx: OpContext): Promise<bigint | undefined> {
-    // The instance's own directory is not there yet.
-    const { bavail, bsize } = await statfs(dirname(dirname(this.path)), { bigint: true }).catch(
-      (error: unknown) => {
-        throw ioError(error, `looking at ${dirname(dirname(this.path))}, the directory of instances`);
-      },
-    );
-    return bavail * bsize;
+  spaceFree(_ctx: OpContext): Promise<bigint | undefined> {
+    return freeSpace(this.path);
   }
 
   async actualSize(_ctx: OpContext): Promise<bigint> {
@@ -83,7 +78,7 @@ export class RawImage extends Image {
   }
 
   protected async allocate(request: AllocateImage, undo: Rollback, ctx: OpContext): Promise<void> {
-    await using file = await newFile(this.path, undo);
+    await using file = await newFile(this.path, undo, { makeDirectories: true });
     if (this.services.policy.preallocate === "space") {
       await preallocate(
         file.handle.fd,

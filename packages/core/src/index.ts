@@ -83,6 +83,7 @@ export {
 } from "./traits/trait.ts";
 export { errnoOf, ioError, operationError } from "./errors/io-error.ts";
 export { openExisting, openFileHeader } from "./file/file-header-store.ts";
+export { freeSpace } from "./file/free-space.ts";
 export { fileIdentity, identityOf } from "./file/file-identity.ts";
 export { lockHolders } from "./file/lock-holders.ts";
 export { type NewFile, newFile, removeEmptyDirectory, removeName, undoNewFile } from "./file/new-file.ts";

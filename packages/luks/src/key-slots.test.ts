@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { sharedXtsKernel } from "./crypto/xts-kernel.ts";
 import {
   addKeySlot,
   checkHeader,
@@ -111,6 +112,13 @@ describe("unlock", () => {
     expect(area.equals(before)).toBe(true);
   });
 
+  it("leaves no key material in the sector cipher's scratch memory", () => {
+    const { area, passphrase } = container();
+    unlock(area, passphrase).volumeKey[Symbol.dispose]();
+    const { scratch, tweaks } = sharedXtsKernel();
+    expect([...scratch, ...tweaks].every((byte) => byte === 0)).toBe(true);
+  });
+
   it("refuses a wrong passphrase, a closed slot and a short area", () => {
     const { area, passphrase } = container();
     using other = GeneratedPassphrase.create();
@@ -184,6 +192,13 @@ describe("the life of key slots", () => {
     apply(area, addKeySlot(area, volumeKey, { passphrase: second }).slice(0, 1));
     expect(unlock(area, passphrase).keySlot).toBe(0);
     expect(() => unlock(area, second)).toThrow(refused("LuksPassphraseRefused"));
+  });
+
+  it("erases an odd container too", () => {
+    const { area } = container();
+    area.set(Buffer.from("\u001b\u0007odd\0", "latin1"), 168);
+    const [header] = eraseKeySlots(parseHeader(area));
+    expect(parseHeader(header?.bytes ?? area).uuid).toBe("??odd");
   });
 
   it("erases after the very first write", () => {

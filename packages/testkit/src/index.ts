@@ -1,2 +1,3 @@
+export * from "./image-backend/index.ts";
 export * from "./key-manager/index.ts";
 export { type LogEntry, testContext, type TestContext } from "./test-context.ts";

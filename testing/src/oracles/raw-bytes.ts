@@ -24,13 +24,16 @@ export async function rawBytesContain(path: string, needle: string | Uint8Array)
 }
 
 /** SHA-256 of a file, or of its part from `offset`. */
-export async function digestOf(path: string, range: { offset?: number; length?: number } = {}): Promise<string> {
+export async function digestOf(
+  path: string,
+  range: { offset?: number; length?: number } = {},
+): Promise<string> {
   const { offset = 0, length = Infinity } = range;
   const hash = createHash("sha256");
   const file = await open(path, "r");
   try {
     const buffer = Buffer.alloc(CHUNK);
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const { bytesRead } = await file.read(buffer, 0, Math.min(CHUNK, length - done), offset + done);
       if (bytesRead === 0) break;
       hash.update(buffer.subarray(0, bytesRead));

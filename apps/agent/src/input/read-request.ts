@@ -24,10 +24,14 @@ async function readFile(path: string): Promise<Buffer> {
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "EISDIR") {
-      throw new LuksmithError("FileUnreadable", `${path} is not a file; give REQUEST.json, or - for standard input`, {
-        cause: error,
-        details: { path },
-      });
+      throw new LuksmithError(
+        "FileUnreadable",
+        `${path} is not a file; give REQUEST.json, or - for standard input`,
+        {
+          cause: error,
+          details: { path },
+        },
+      );
     }
     throw ioError(error, `reading ${path}`, { path });
   }
@@ -57,7 +61,8 @@ function parseJson(text: string, name: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const position = jsonErrorPosition(text);
-    const reason = error instanceof Error ? error.message.replace(/ (?:in JSON )?at position.*$/s, "") : String(error);
+    const reason =
+      error instanceof Error ? error.message.replace(/ (?:in JSON )?at position.*$/s, "") : String(error);
     throw invalid(`${name}:${position.line}:${position.column}: not JSON: ${reason}`, { ...position });
   }
 }

@@ -3,7 +3,9 @@ import { formatBytes } from "./format-bytes.ts";
 import { printable } from "./table.ts";
 
 /** An instance for people: each disk, its secret, then the XML for a domain. */
-export function describeInstance(instance: Pick<InstanceDocument, "uuid" | "name" | "disks" | "pending">): string {
+export function describeInstance(
+  instance: Pick<InstanceDocument, "uuid" | "name" | "disks" | "pending">,
+): string {
   const name = instance.name === null ? "" : ` (${printable(instance.name)})`;
   const pending = instance.pending === null ? "" : `, ${instance.pending} not finished`;
   const disks = instance.disks.map(describeDisk).join("");

@@ -1,4 +1,10 @@
-import { type DiskView, type HostConfig, type InstanceRecord, type PlacedDisk, placedDisks } from "@luksmith/core/host";
+import {
+  type DiskView,
+  type HostConfig,
+  type InstanceRecord,
+  type PlacedDisk,
+  placedDisks,
+} from "@luksmith/core/host";
 import { diskXml, diskXmlOptions } from "@luksmith/libvirt";
 
 /** A disk as `create`, `show` and `list` give it. */

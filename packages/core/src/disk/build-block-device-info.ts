@@ -11,7 +11,6 @@ import {
   volumeDevice,
   type RequestedDevice,
 } from "./driver-devices.ts";
-import { checkEncryptedState } from "./encrypted-state.ts";
 
 export interface BuildBlockDeviceInfo {
   readonly encryption: EncryptionRequest;
@@ -28,7 +27,7 @@ const VOLUME_ORDER = ["volume", "snapshot", "image", "blank"] as const;
  * Device names are dropped but for the root's, as Nova's libvirt driver does at create: the guest may see others.
  * When encryption is wanted every local disk is encrypted with the effective format; volumes never are.
  *
- * @throws `InvalidBDM` when no device is the root disk or the disks disagree about encryption
+ * @throws `InvalidBDM` when no device is the root disk
  */
 export function buildBlockDeviceInfo(
   request: InstanceRequest,
@@ -43,7 +42,7 @@ export function buildBlockDeviceInfo(
     bdm,
   }));
   const encryption = encryptionOf(options.encryption);
-  const info: BlockDeviceInfo = {
+  return {
     root_device_name: rootDeviceName(request, root),
     image: devices.flatMap((device) => imageDevice(device, encryption)),
     ephemerals: devices
@@ -60,8 +59,6 @@ export function buildBlockDeviceInfo(
         .map((device) => volumeDevice(device)),
     ),
   };
-  checkEncryptedState(info);
-  return info;
 }
 
 /** One ephemeral disk and one swap disk of the flavor's whole size, unless the request has its own. */

@@ -58,6 +58,9 @@ test("other buses have max_disk_devices_to_attach names, -1 being no limit", () 
   expect(() => nextDeviceName(context({ max_disk_devices_to_attach: 2 }), "virtio", two)).toThrow(
     expect.objectContaining({ code: "TooManyDiskDevices" }),
   );
+  expect(() => nextDeviceName(context({ max_disk_devices_to_attach: 0 }), "virtio", {})).toThrow(
+    expect.objectContaining({ code: "TooManyDiskDevices" }),
+  );
   expect(nextDeviceName(context({ max_disk_devices_to_attach: 3 }), "virtio", two)).toBe("vdc");
   const many = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [n, disk(`vd${deviceLetters(n)}`)]));
   expect(nextDeviceName(context({ max_disk_devices_to_attach: -1 }), "virtio", many)).toBe("vdae");

@@ -87,6 +87,13 @@ test("secrets that exist come along", () => {
   ]);
 });
 
+test("disks of which only some have a secret are refused", () => {
+  const luks = { encrypted: true, encryption_format: "luks" } as const;
+  const mixed = devices({ image: [image({ ...luks, encryption_secret_uuid: "s" })], swap: swap(luks) });
+  const placed = getDiskInfo(guest({ flavor: { ephemeral: 0, swap: 10 }, block_device_info: mixed }));
+  expect(() => localDisks(request({}), placed.block_device_info, placed.disk_info)).toThrow(/have a secret/);
+});
+
 test("a disk that nothing stands for has no id: refused", () => {
   const placed = getDiskInfo(guest({ block_device_info: devices({ image: [image()] }) }));
   expect(placed.disk_info.mapping).toHaveProperty(["disk.local"]);

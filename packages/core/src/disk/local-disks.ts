@@ -2,6 +2,7 @@ import { LuksmithError } from "../errors/luksmith-error.ts";
 import type { EncryptionFormat } from "../request/encryption-format.ts";
 import type { InstanceRequest } from "../request/instance-request.ts";
 import type { BlockDeviceInfo, LocalDevice } from "./block-device-info.ts";
+import { checkEncryptedState } from "./encrypted-state.ts";
 import type { DiskBus, DiskInfo, DiskMapping, EncryptionOptions } from "./disk-info.ts";
 
 const GIB = 1n << 30n;
@@ -43,7 +44,7 @@ export interface LocalDiskEncryption {
  * are not among them.
  *
  * @param block_device_info - as `getDiskInfo` gave it back
- * @throws `InvalidBDM` when disk_info has a local disk that no block device stands for, or disagrees with it about
+ * @throws `InvalidBDM` when the disks disagree about encryption or secrets (`checkEncryptedState`), disk_info has a local disk that no block device stands for, or disagrees with it about
  * encryption
  */
 export function localDisks(
@@ -51,6 +52,7 @@ export function localDisks(
   block_device_info: BlockDeviceInfo,
   disk_info: DiskInfo,
 ): LocalDisk[] {
+  checkEncryptedState(block_device_info);
   const { flavor } = request.server;
   const { image, ephemerals, swap } = block_device_info;
   const disks: LocalDisk[] = [];

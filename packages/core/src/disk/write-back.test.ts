@@ -84,6 +84,30 @@ test.each<{ name: string; given: Names; gets: Names }>([
   expect(out.block_device_mapping.map((bdm) => bdm.mount_device)).toEqual(gets.volumes);
 });
 
+test("a volume does not get a name that a later volume brings", () => {
+  const block_device_mapping = [volume({ disk_bus: "virtio" }), volume({ mount_device: "vdb" })];
+  const info = devices({ image: [image()], block_device_mapping });
+  const out = getDiskInfo(guest({ flavor: { ephemeral: 0, swap: 0 }, block_device_info: info }));
+  // A name that was there stays as it was written.
+  expect(out.block_device_info.block_device_mapping.map((bdm) => bdm.mount_device)).toEqual([
+    "/dev/vdc",
+    "vdb",
+  ]);
+});
+
+test("the root device's own name goes before the instance's root name", () => {
+  const flavor = { ephemeral: 0, swap: 0 };
+  const root_device_name = "/dev/vda";
+  const local = devices({ root_device_name, image: [image({ device_name: "/dev/vdc" })] });
+  const remote = devices({
+    root_device_name,
+    block_device_mapping: [volume({ boot_index: 0, mount_device: "/dev/vdc" })],
+  });
+  for (const block_device_info of [local, remote]) {
+    expect(getDiskInfo(guest({ flavor, block_device_info })).disk_info.mapping["root"]?.dev).toBe("vdc");
+  }
+});
+
 test("an unnamed swap takes a name that a volume brings: Nova does not look there", () => {
   const info = devices({
     image: [image()],

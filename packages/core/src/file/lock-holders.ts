@@ -1,23 +1,31 @@
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { errnoOf, ioError } from "../errors/io-error.ts";
 
 /**
  * Processes that hold a file lock on `path`, as `name (pid)`. QEMU locks the images it uses (open file description
- * locks, bytes 100 and up: block/file-posix.c); the kernel lists all locks in /proc/locks (proc_locks(5)). File
- * systems whose device numbers differ there (btrfs, overlayfs) are matched by inode alone, which errs towards "in use".
+ * locks, bytes 100 and up: block/file-posix.c); the kernel lists all locks in /proc/locks (proc_locks(5)). They are
+ * matched by inode alone, since some file systems (btrfs, overlayfs) show other device numbers there: this errs
+ * towards "in use".
  */
 export async function lockHolders(path: string): Promise<readonly string[]> {
   const inode = await inodeOf(path);
   if (inode === undefined) return [];
-  const locks = await readFile("/proc/locks", "utf8");
-  const pids = new Set<string>();
+  const owners = ownersOf(inode, await readFile("/proc/locks", "utf8"));
+  owners.delete(process.pid);
+  if (owners.size === 0) return [];
+  // Open file description locks have no owner in the list (-1), though processes hold them.
+  const pids = owners.has(-1) ? await processesWithOpen(path) : [...owners];
+  return pids.length === 0 ? ["a process that cannot be named"] : Promise.all(pids.map(processName));
+}
+
+/** The pids in lines like `1: OFDLCK ADVISORY  READ 4711 fe:01:1234 100 101`; waiting ones have `->` in front. */
+function ownersOf(inode: string, locks: string): Set<number> {
+  const owners = new Set<number>();
   for (const line of locks.split("\n")) {
-    // 1: OFDLCK ADVISORY  READ 4711 fe:01:1234 100 101
-    const [, , , , pid, device] = line.split("->").join("").trim().split(/\s+/);
-    if (pid !== undefined && device?.split(":")[2] === inode) pids.add(pid);
+    const [, , , , pid, device] = line.replace("->", "").trim().split(/\s+/);
+    if (pid !== undefined && device?.split(":")[2] === inode) owners.add(Number(pid));
   }
-  const holders = await Promise.all([...pids].filter((pid) => Number(pid) !== process.pid).map(processName));
-  return holders.toSorted();
+  return owners;
 }
 
 async function inodeOf(path: string): Promise<string | undefined> {
@@ -29,12 +37,22 @@ async function inodeOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Open file description locks have no owner in the list (-1), though a process holds them. */
-async function processName(pid: string): Promise<string> {
-  if (Number(pid) <= 0) return "a process that has it open";
-  try {
-    return `${(await readFile(`/proc/${pid}/comm`, "utf8")).trim()} (${pid})`;
-  } catch {
-    return `process ${pid}`;
-  }
+/** Looks through /proc; processes of others are left out where we may not look. */
+async function processesWithOpen(path: string): Promise<readonly number[]> {
+  const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 0 && pid !== process.pid);
+  const open = await Promise.all(pids.map((pid) => hasOpen(pid, path)));
+  return pids.filter((_, index) => open[index]);
+}
+
+async function hasOpen(pid: number, path: string): Promise<boolean> {
+  const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
+  const targets = await Promise.all(
+    descriptors.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => "")),
+  );
+  return targets.includes(path);
+}
+
+async function processName(pid: number): Promise<string> {
+  const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "process");
+  return `${name.trim()} (${pid})`;
 }

@@ -24,20 +24,25 @@ export interface NewFile extends AsyncDisposable {
 /**
  * Begins a file. Until `publish` it has a random name beside `path`; a crash leaves only what the deferred undo
  * (`undoNewFile`) recognises by that name, and later by its inode.
- * @param path absolute; its directory is made when it is missing (and taken back again), the directory above is not
+ * @param path absolute
+ * @param options `makeDirectories`: missing directories above it are made, and taken back again with it
  */
-export async function newFile(path: string, undo: Rollback): Promise<NewFile> {
+export async function newFile(
+  path: string,
+  undo: Rollback,
+  options: { readonly makeDirectories: boolean },
+): Promise<NewFile> {
   const directory = dirname(path);
   const temporary = join(directory, `.${basename(path)}.${randomUUID()}.partial`);
-  const directoryIsNew = (await fileIdentity(directory)) === undefined;
-  await undo.defer({ temporary, directory: directoryIsNew ? directory : null });
+  const directories = options.makeDirectories ? await missingDirectories(directory) : [];
+  await undo.defer({ temporary, directories });
   try {
-    if (directoryIsNew) await makeDirectory(directory);
+    if (directories.length > 0) await mkdir(directory, { recursive: true, mode: 0o755 });
     const handle = await open(temporary, "wx+", 0o600);
     return {
       handle,
       temporary,
-      publish: () => publish(handle, temporary, path, directoryIsNew, undo),
+      publish: () => publish(handle, temporary, path, directories, undo),
       [Symbol.asyncDispose]: () => handle.close(),
     };
   } catch (error) {
@@ -45,19 +50,18 @@ export async function newFile(path: string, undo: Rollback): Promise<NewFile> {
   }
 }
 
-async function makeDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, 0o755);
-  } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw error;
-  }
+/** `directory` and those above it that do not exist, innermost first. */
+async function missingDirectories(directory: string): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (let at = directory; (await fileIdentity(at)) === undefined; at = dirname(at)) missing.push(at);
+  return missing;
 }
 
 async function publish(
   handle: FileHandle,
   temporary: string,
   path: string,
-  directoryIsNew: boolean,
+  madeDirectories: readonly string[],
   undo: Rollback,
 ): Promise<DiskIdentity> {
   try {
@@ -67,7 +71,7 @@ async function publish(
     await link(temporary, path);
     await unlink(temporary);
     await syncDirectory(dirname(path));
-    if (directoryIsNew) await syncDirectory(dirname(dirname(path)));
+    for (const made of madeDirectories) await syncDirectory(dirname(made));
     return identity;
   } catch (error) {
     if (errnoOf(error) !== "EEXIST") throw ioError(error, `making ${path}`, { path });
@@ -84,13 +88,16 @@ async function publish(
 
 /** Takes back what `newFile` recorded; idempotent; never touches a file that is not the recorded one. */
 export async function undoNewFile(record: UndoRecord): Promise<void> {
-  const { temporary, directory, path, identity } = record;
+  const { temporary, directories, path, identity } = record;
   if (typeof path === "string") {
     const found = await fileIdentity(path);
     if (found && sameIdentity(found, identity as DiskIdentity)) await removeName(path);
   }
   if (typeof temporary === "string") await removeName(temporary);
-  if (typeof directory === "string") await removeEmptyDirectory(directory);
+  if (!Array.isArray(directories)) return;
+  for (const directory of directories) {
+    if (typeof directory === "string") await removeEmptyDirectory(directory);
+  }
 }
 
 /** Removes one name, durably; one that is gone is success. */

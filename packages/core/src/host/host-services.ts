@@ -54,10 +54,25 @@ export class HostServices implements AsyncDisposable {
     return this.#container.all(ImageBackends);
   }
 
-  /** The backend that `[libvirt] images_type` selects for new disks. */
+  /**
+   * The backend that `[libvirt] images_type` selects for new disks.
+   * @throws `ConfigInvalid` also where the old host-wide encryption is asked for and the backend cannot do it: disks
+   * must not come out plain
+   */
   get chosenBackend(): ImageBackend {
     const loaded = this.backends.map(({ name }) => name);
-    return this.backend(imagesBackendName(this.#config, loaded));
+    const backend = this.backend(imagesBackendName(this.#config, loaded));
+    if (
+      this.#config.ephemeral_storage_encryption.enabled &&
+      !backend.capabilities.encryption.includes("plain")
+    ) {
+      throw new LuksmithError(
+        "ConfigInvalid",
+        `[ephemeral_storage_encryption] enabled needs images_type = lvm; with ${backend.name}, unset it and ask for encryption by flavor or image (hw:ephemeral_encryption)`,
+        { details: { backend: backend.name } },
+      );
+    }
+    return backend;
   }
 
   /**

@@ -16,6 +16,7 @@ export type { Logger } from "../log/logger.ts";
 export type { InstanceRequest } from "../request/instance-request.ts";
 export { type DiskView, type PlacedDisk, placedDisks, type SnapshotView, snapshotView } from "./disk-view.ts";
 export { type OpenHostOptions, ReadableHost, WritableHost } from "./host.ts";
+export { hostCommands } from "./host-commands.ts";
 export type { HostServices } from "./host-services.ts";
 export type { ImportModule } from "./load-plugins.ts";
 export {

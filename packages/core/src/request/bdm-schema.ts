@@ -6,31 +6,39 @@ const MAX_INT = 2 ** 31 - 1;
 
 /** A number, or its digits: Nova's API takes both. */
 const size = z
-  .union([
-    z.int(),
-    z
-      .string()
-      .regex(/^[0-9]{1,10}$/, "must be a number")
-      .transform(Number),
-  ])
+  .union(
+    [
+      z.int(),
+      z
+        .string()
+        .regex(/^[0-9]{1,10}$/)
+        .transform(Number),
+    ],
+    { error: "must be a whole number" },
+  )
   .pipe(z.int().min(1).max(MAX_INT));
 
 const bootIndex = z
-  .union([
-    z.int(),
-    z
-      .string()
-      .regex(/^-?[0-9]{1,10}$/, "must be a number")
-      .transform(Number),
-  ])
+  .union(
+    [
+      z.int(),
+      z
+        .string()
+        .regex(/^-?[0-9]{1,10}$/)
+        .transform(Number),
+    ],
+    { error: "must be a whole number" },
+  )
   .pipe(z.int().min(-MAX_INT).max(MAX_INT));
+
+const flag = z.union([z.boolean(), z.string().transform(boolFromString)], { error: "must be true or false" });
 
 /**
  * One entry of `block_device_mapping_v2` as Nova's API takes it. `no_device` entries take a device away: nothing else
  * in them counts.
  */
 export const BdmSchema = z.looseObject({
-  no_device: z.union([z.boolean(), z.string().transform(boolFromString)]).nullish(),
+  no_device: flag.nullish(),
   source_type: z.enum(["volume", "image", "snapshot", "blank"]).nullish(),
   destination_type: z.enum(["local", "volume"]).nullish(),
   uuid: uuid.nullish(),
@@ -45,7 +53,7 @@ export const BdmSchema = z.looseObject({
     .max(255)
     .regex(/^(?:\/dev\/)?[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be a device name such as /dev/vdb")
     .nullish(),
-  delete_on_termination: z.union([z.boolean(), z.string().transform(boolFromString)]).nullish(),
+  delete_on_termination: flag.nullish(),
   tag: z
     .string()
     .min(1)

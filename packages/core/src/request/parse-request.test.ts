@@ -102,6 +102,16 @@ test("the volumes of an existing server stand in for block devices; without an i
   ]);
 });
 
+test("beside an image the volumes of an existing server do not boot", () => {
+  const json = withServer({ "os-extended-volumes:volumes_attached": [{ id: VOLUME }] });
+  expect(parseRequest(json).block_device_mapping_v2).toMatchObject([{ uuid: VOLUME, boot_index: null }]);
+});
+
+test("entries that take a device away are left out", () => {
+  const json = minimal({ block_device_mapping_v2: [{ no_device: "true", source_type: "blank" }] });
+  expect(parseRequest(json).block_device_mapping_v2).toEqual([]);
+});
+
 test.each([
   [{ config_drive: "True" }, {}, {}, true],
   [{ config_drive: "" }, {}, {}, false],

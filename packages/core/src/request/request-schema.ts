@@ -20,7 +20,7 @@ const rootGib = z
 const count = z.int().min(0).max(MAX_INT);
 const bytes = z.int().min(0);
 /** Extra specs are strings in Nova; people write `true`. */
-const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+const scalar = z.union([z.string(), z.number(), z.boolean()], { error: "must be text" }).transform(String);
 
 const FlavorSchema = z.looseObject({
   original_name: text.nullish(),
@@ -31,7 +31,9 @@ const FlavorSchema = z.looseObject({
   ephemeral: gib.nullish(),
   "OS-FLV-EXT-DATA:ephemeral": gib.nullish(),
   // Before microversion 2.75 "no swap" is an empty string.
-  swap: z.union([z.literal("").transform(() => 0), count]).nullish(),
+  swap: z
+    .union([z.literal("").transform(() => 0), count], { error: "must be a whole number of MiB" })
+    .nullish(),
   extra_specs: z.record(z.string(), scalar).nullish(),
 });
 
@@ -47,11 +49,15 @@ const ServerSchema = z.looseObject({
   project_id: text.nullish(),
   user_id: text.nullish(),
   // A server that boots from a volume has an empty string here.
-  image: z.union([z.literal(""), z.looseObject({ id: uuid })]).nullish(),
+  image: z
+    .union([z.literal(""), z.looseObject({ id: uuid })], { error: "must be empty or have a UUID as its id" })
+    .nullish(),
   flavor: FlavorSchema,
-  config_drive: z.union([z.string(), z.boolean()]).nullish(),
+  config_drive: z.union([z.string(), z.boolean()], { error: "must be true or false" }).nullish(),
   "OS-EXT-SRV-ATTR:instance_name": text.nullish(),
-  "OS-EXT-SRV-ATTR:root_device_name": z.union([z.literal(""), DeviceName]).nullish(),
+  "OS-EXT-SRV-ATTR:root_device_name": z
+    .union([z.literal(""), DeviceName], { error: "must be a device name such as /dev/vda" })
+    .nullish(),
   "os-extended-volumes:volumes_attached": z
     .array(z.looseObject({ id: uuid, delete_on_termination: z.boolean().nullish() }))
     .max(MAX_DEVICES)

@@ -230,6 +230,9 @@ describe("what a copy refuses", () => {
     await expect(copy(1024n)).resolves.toEqual({ bytes: 1024n });
     expect(readFileSync(to2.path).equals(sealed(key, readFileSync(from.path)))).toBe(true);
     await expect(copy(1536n)).rejects.toThrow(/source ends after 1000 of 1536/);
+    const part = { from: { fd: from.fd, offset: 0n }, to: { fd: to2.fd, offset: 0n, volumeKey: key } };
+    const extents = [{ start: 0n, length: 1024n }];
+    await expect(engine.copy({ ...part, length: 4096n, extents })).rejects.toThrow(/source ends/);
     await expect(copy(64n * 1048576n)).rejects.toThrow(refused("LuksRequestInvalid"));
   });
 });

@@ -18,7 +18,8 @@ import {
 } from "./luks-header.ts";
 
 /**
- * Writes a header as the 592 bytes of a phdr, numbers big-endian and text padded with NUL.
+ * Writes a header as the 592 bytes of a phdr, numbers big-endian and text padded with NUL. What `parseHeader` could not
+ * show of a uuid becomes `?`: also an odd container can be erased.
  *
  * @throws LuksError `LuksHeaderInvalid` or `LuksHeaderHostile` for a header that `parseHeader` would refuse
  */
@@ -38,7 +39,8 @@ export function serializeHeader(header: LuksHeader): Uint8Array<ArrayBuffer> {
   putBytes(bytes, FIELD.digest, DIGEST_BYTES, header.digest);
   putBytes(bytes, FIELD.digestSalt, SALT_BYTES, header.digestSalt);
   view.setUint32(FIELD.digestIterations, header.digestIterations);
-  if (header.uuid !== "") putText(bytes, FIELD.uuid, UUID_BYTES, header.uuid);
+  const uuid = header.uuid.replaceAll("\ufffd", "?");
+  if (uuid !== "") putText(bytes, FIELD.uuid, UUID_BYTES, uuid);
   for (const [keySlot, slot] of header.keySlots.entries()) putSlot(bytes, keySlot, slot);
   return bytes;
 }

@@ -10,6 +10,7 @@ import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 import { type InstancePlan, placeDisks, planInstance } from "./plan-instance.ts";
 import { type PreparedDisk, prepareCreate } from "./prepare-create.ts";
+import { requireSettled } from "./require-settled.ts";
 import { sagaStep } from "./steps.ts";
 import { afterUndo, journaledRollback, undoSteps } from "./undo.ts";
 
@@ -29,6 +30,7 @@ export async function createInstance(
   ctx: OpContext,
 ): Promise<InstanceRecord> {
   const { id } = request.server;
+  requireSettled(host, id);
   if (host.inventory.instance(id)) {
     throw new LuksmithError(
       "InstanceExists",

@@ -6,6 +6,7 @@ import type { Operation, Step } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 import { removeSnapshotFile } from "./remove-snapshot-file.ts";
+import { requireSettled } from "./require-settled.ts";
 import { readStep, type SagaStep, sagaStep } from "./steps.ts";
 
 /**
@@ -18,6 +19,7 @@ export async function deleteInstance(
   instance: InstanceRecord,
   ctx: OpContext,
 ): Promise<void> {
+  requireSettled(host, instance.uuid);
   const services = await host.services();
   const steps: Step[] = [];
   for (const record of instance.disks) {

@@ -5,6 +5,7 @@ import { sameIdentity } from "../../image/same-identity.ts";
 import type { SnapshotRecord } from "../../journal/inventory.ts";
 import type { WritableHost } from "../host.ts";
 import { finishDelete } from "./delete-instance.ts";
+import { requireSettled } from "./require-settled.ts";
 import { sagaStep } from "./steps.ts";
 
 /**
@@ -16,6 +17,7 @@ export async function deleteSnapshot(
   snapshot: SnapshotRecord,
   ctx: OpContext,
 ): Promise<void> {
+  requireSettled(host, snapshot.uuid);
   const found = await fileIdentity(snapshot.path);
   if (!found && snapshot.encryption) {
     throw new LuksmithError(

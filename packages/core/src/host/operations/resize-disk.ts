@@ -3,6 +3,7 @@ import type { OpContext } from "../../image/op-context.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
 import type { OpenOperation, Operation } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
+import { requireSettled } from "./require-settled.ts";
 
 const SECTOR = 512n;
 
@@ -31,6 +32,7 @@ export async function resizeDisk(
   virtualSize: bigint,
   ctx: OpContext,
 ): Promise<DiskRecord> {
+  requireSettled(host, instance.uuid);
   const record = diskOf(instance, name);
   if (virtualSize % SECTOR !== 0n || virtualSize <= 0n || virtualSize > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new LuksmithError(

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { GeneratedPassphrase } from "@luksmith/luks";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
+import { fileIdentity } from "../../file/file-identity.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { InstanceRecord, SnapshotRecord } from "../../journal/inventory.ts";
 import type { WritableHost } from "../host.ts";
+import { requireSettled } from "./require-settled.ts";
 import { diskOf } from "./resize-disk.ts";
 import { sagaStep } from "./steps.ts";
 import { afterUndo, journaledRollback, undoSteps } from "./undo.ts";
@@ -27,7 +29,17 @@ export async function snapshotDisk(
   request: SnapshotRequest,
   ctx: OpContext,
 ): Promise<SnapshotRecord> {
+  requireSettled(host, instance.uuid);
   const record = diskOf(instance, request.disk);
+  if (await fileIdentity(request.target)) {
+    throw new LuksmithError(
+      "TargetExists",
+      `${request.target} exists already and was not touched; choose another name`,
+      {
+        details: { path: request.target },
+      },
+    );
+  }
   const services = await host.services();
   const image = services.backend(record.backend).image(record);
   if (!(await image.requireOurs(record.identity, ctx))) {

@@ -1,5 +1,4 @@
-import { randomUUID } from "node:crypto";
-import { randomFillSync } from "node:crypto";
+import { randomFillSync, randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { GeneratedPassphrase, type Rollback, secretName } from "@luksmith/core";
-import type { WritableHost } from "@luksmith/core/host";
-import { benchContext, openBenchHost } from "../host/bench-host.ts";
-import { type BenchImage, encryptedServer, makeImage } from "../host/encrypted-server.ts";
-import { createInstance, parseRequest } from "../host/operations.ts";
+import { createInstance, deleteById, parseRequest, type WritableHost } from "@luksmith/core/host";
+import { benchContext, type HostPlaces, openBenchHost } from "./bench-host.ts";
+import { type BenchImage, encryptedServer, makeImage } from "./encrypted-server.ts";
 
 const WARM_UPS = 5;
 
@@ -16,23 +15,34 @@ const forgetful: Rollback = { defer: async () => {} };
 /** A host that has made a few disks already: worker thread up, code compiled, key store open. */
 export class WarmCreator implements AsyncDisposable {
   readonly #host: WritableHost;
+  readonly #places: HostPlaces;
   readonly #image: BenchImage;
   readonly #diskBytes: number;
 
-  private constructor(host: WritableHost, image: BenchImage, diskBytes: number) {
+  private constructor(host: WritableHost, places: HostPlaces, diskBytes: number) {
     this.#host = host;
-    this.#image = image;
+    this.#places = places;
+    this.#image = makeImage(places.images, IMAGE_BYTES);
     this.#diskBytes = diskBytes;
   }
 
-  static async start(root: string, diskBytes: number): Promise<WarmCreator> {
+  static async start(root: string, diskBytes: number, warmUps = WARM_UPS): Promise<WarmCreator> {
     const { host, places } = await openBenchHost(root);
-    const creator = new WarmCreator(host, makeImage(places.images, IMAGE_BYTES), diskBytes);
-    for (let i = 0; i < WARM_UPS; i++) {
+    const creator = new WarmCreator(host, places, diskBytes);
+    for (let i = 0; i < warmUps; i++) {
       await creator.createImage();
       await creator.createInstance();
     }
     return creator;
+  }
+
+  get configFile(): string {
+    return this.#places.configFile;
+  }
+
+  /** Another image for `createInstance`, of random bytes. */
+  addImage(bytes: number): BenchImage {
+    return makeImage(this.#places.images, bytes);
   }
 
   /** `Image.create` of the raw backend, the passphrase being stored already; ms. */
@@ -52,11 +62,21 @@ export class WarmCreator implements AsyncDisposable {
   }
 
   /** A whole instance with one disk: plan, journal, secret, disk, inventory; ms. */
-  async createInstance(): Promise<number> {
-    const request = parseRequest(encryptedServer(this.#image, this.#diskBytes));
+  async createInstance(image = this.#image): Promise<number> {
+    const request = await parseRequest(encryptedServer(image, this.#diskBytes));
     const start = performance.now();
     await createInstance(this.#host, request, benchContext);
     return performance.now() - start;
+  }
+
+  /** The life of an instance: `createInstance`, then its removal with disk and secret. */
+  async createAndDelete(): Promise<{ createMs: number; deleteMs: number }> {
+    const request = await parseRequest(encryptedServer(this.#image, this.#diskBytes));
+    const start = performance.now();
+    await createInstance(this.#host, request, benchContext);
+    const made = performance.now();
+    await deleteById(this.#host, request.server.id, benchContext);
+    return { createMs: made - start, deleteMs: performance.now() - made };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,9 @@
+import { deleteById } from "@luksmith/core/host";
+import type { Session } from "../session.ts";
+
+export async function deleteOne(session: Session, id: string): Promise<void> {
+  const ctx = await session.context();
+  await using host = await session.write(ctx);
+  const deleted = await deleteById(host, id, ctx);
+  await session.print(deleted, () => `deleted ${deleted.kind} ${deleted.uuid} and its passphrases\n`);
+}

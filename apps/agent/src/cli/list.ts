@@ -1,0 +1,43 @@
+import { type SnapshotView, snapshotView } from "@luksmith/core/host";
+import { type InstanceDocument, instanceDocument } from "../output/disk-document.ts";
+import { formatBytes } from "../output/format-bytes.ts";
+import { table } from "../output/table.ts";
+import type { Session } from "../session.ts";
+
+export async function list(session: Session): Promise<void> {
+  const config = await session.config();
+  await using host = await session.read();
+  const instances = (host.inventory?.instances() ?? []).map((instance) => instanceDocument(instance, config));
+  const snapshots = (host.inventory?.snapshots() ?? []).map(snapshotView);
+  await session.print({ instances, snapshots }, () => describeList(instances, snapshots));
+}
+
+function describeList(instances: readonly InstanceDocument[], snapshots: readonly SnapshotView[]): string {
+  if (instances.length + snapshots.length === 0) return "nothing was made on this host\n";
+  const disks = instances.flatMap(({ uuid, name, pending, disks: own }) =>
+    own.map((disk) => [
+      uuid,
+      pending === null ? (name ?? "") : `${name ?? ""} (${pending})`,
+      disk.name,
+      formatBytes(disk.virtual_size),
+      disk.format,
+      disk.encryption_format ?? "none",
+      disk.path,
+    ]),
+  );
+  const rows = snapshots.map((snapshot) => [
+    snapshot.uuid,
+    snapshot.instance,
+    snapshot.name,
+    formatBytes(snapshot.virtual_size),
+    snapshot.format,
+    snapshot.encryption_format ?? "none",
+    snapshot.path,
+  ]);
+  const tail = ["DISK", "SIZE", "FORMAT", "ENCRYPTION", "PATH"];
+  const tables = [
+    disks.length > 0 ? table(["INSTANCE", "NAME", ...tail], disks) : "",
+    rows.length > 0 ? table(["SNAPSHOT", "OF INSTANCE", ...tail], rows) : "",
+  ];
+  return tables.filter((text) => text !== "").join("\n");
+}

@@ -1,1 +1,0 @@
-export { createInstance, deleteInstance, parseRequest } from "@luksmith/core/host";

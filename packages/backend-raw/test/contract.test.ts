@@ -1,0 +1,4 @@
+import { describeImageBackend } from "@luksmith/testkit";
+import { rawFixture } from "./raw-fixture.ts";
+
+describeImageBackend("raw", rawFixture);

@@ -1,0 +1,109 @@
+import { randomUUID } from "node:crypto";
+import {
+  GeneratedPassphrase,
+  type Image,
+  type ImageDisk,
+  type ImageServices,
+  type ImageSource,
+  LuksEngine,
+  type Passphrase,
+  secretName,
+} from "@luksmith/core";
+import { hostCommands } from "@luksmith/core/host";
+import { InMemoryKeyManager } from "../key-manager/in-memory-key-manager.ts";
+import { testContext, type TestContext } from "../test-context.ts";
+import type { ImageBackendFixture, MakeImageBackend } from "./image-backend-fixture.ts";
+import { RecordingCommands } from "./recording-commands.ts";
+import { RecordingRollback } from "./recording-rollback.ts";
+
+export const MIB = 1024 * 1024;
+
+/** A disk that was made, with what made it. */
+export interface MadeDisk {
+  readonly image: Image;
+  readonly disk: ImageDisk;
+  readonly passphrase: GeneratedPassphrase;
+  readonly undo: RecordingRollback;
+}
+
+/** A fixture with real services around it, and a key manager in memory. */
+export class BackendBench implements AsyncDisposable {
+  readonly keys = new InMemoryKeyManager();
+  readonly commands = new RecordingCommands(hostCommands());
+  readonly ctx: TestContext = testContext();
+  readonly services: ImageServices;
+  readonly #luks = new LuksEngine({ threads: 1 });
+  readonly #passphrases: Passphrase[] = [];
+  #fixture: ImageBackendFixture | undefined;
+
+  private constructor() {
+    this.services = {
+      keys: this.keys,
+      luks: this.#luks,
+      commands: this.commands,
+      policy: { pbkdfIterations: 1000, verify: "unlock", preallocate: "none", commandTimeoutMs: 60_000 },
+    };
+  }
+
+  static async open(make: MakeImageBackend): Promise<BackendBench> {
+    const bench = new BackendBench();
+    bench.#fixture = await make(bench.services);
+    return bench;
+  }
+
+  get fixture(): ImageBackendFixture {
+    if (!this.#fixture) throw new Error("the bench was not opened");
+    return this.#fixture;
+  }
+
+  /** A new encrypted disk's description, its passphrase stored. */
+  async describe(overrides: Partial<ImageDisk> = {}): Promise<MadeDisk> {
+    const uuid = randomUUID();
+    const instanceUuid = randomUUID();
+    const passphrase = GeneratedPassphrase.create();
+    this.#passphrases.push(passphrase);
+    const { id } = await this.keys.create({ name: secretName(instanceUuid, uuid), passphrase }, this.ctx);
+    const disk: ImageDisk = {
+      instanceUuid,
+      name: "disk",
+      uuid,
+      virtualSize: BigInt(4 * MIB),
+      encryption: { format: "luks", secretId: id },
+      ...overrides,
+    };
+    return { image: this.image(disk), disk, passphrase, undo: new RecordingRollback() };
+  }
+
+  image(disk: ImageDisk): Image {
+    return this.fixture.backend.image(disk);
+  }
+
+  async create(
+    source: ImageSource = { kind: "blank" },
+    overrides: Partial<ImageDisk> = {},
+  ): Promise<MadeDisk> {
+    const made = await this.describe(overrides);
+    await made.image.create({ source, passphrase: made.passphrase }, made.undo, this.ctx);
+    return made;
+  }
+
+  /** A plain disk. */
+  async createPlain(source: ImageSource): Promise<Image> {
+    const disk = {
+      instanceUuid: randomUUID(),
+      name: "disk",
+      uuid: randomUUID(),
+      virtualSize: BigInt(4 * MIB),
+    };
+    const image = this.image(disk);
+    await image.create({ source }, new RecordingRollback(), this.ctx);
+    return image;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#fixture?.[Symbol.asyncDispose]();
+    await this.#luks[Symbol.asyncDispose]();
+    for (const passphrase of this.#passphrases) passphrase[Symbol.dispose]();
+    await this.keys.close();
+  }
+}

@@ -1,0 +1,15 @@
+import { CREATION_RULES } from "./creation-rules.ts";
+import type { ImageBackendRule } from "./image-backend-rule.ts";
+import { LIFE_RULES } from "./life-rules.ts";
+import { REFUSAL_RULES } from "./refusal-rules.ts";
+import { SECRECY_RULES } from "./secrecy-rules.ts";
+import { SNAPSHOT_RULES } from "./snapshot-rules.ts";
+
+/** In the order of their numbers. */
+export const IMAGE_BACKEND_RULES: readonly ImageBackendRule[] = [
+  ...CREATION_RULES,
+  ...REFUSAL_RULES,
+  ...LIFE_RULES,
+  ...SNAPSHOT_RULES,
+  ...SECRECY_RULES,
+];
