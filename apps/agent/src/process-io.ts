@@ -1,4 +1,4 @@
-import { errnoOf, ioError } from "@luksmith/core/host";
+import { errnoOf, LuksmithError } from "@luksmith/core/host";
 import type { Interrupted, Io, Output } from "./io.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -23,7 +23,7 @@ function output(stream: NodeJS.WriteStream, name: string): Output {
         stream.write(data, (error) => {
           // Whoever read has gone, as `head` does: nothing to complain about, and what runs goes on to its end.
           if (!error || errnoOf(error) === "EPIPE") resolve();
-          else reject(ioError(error, `writing to ${name}`));
+          else reject(lost(error, name));
         });
       }),
     isTTY: stream.isTTY,
@@ -31,6 +31,14 @@ function output(stream: NodeJS.WriteStream, name: string): Output {
       return stream.columns;
     },
   };
+}
+
+function lost(error: Error, name: string): LuksmithError {
+  return new LuksmithError(
+    "IoError",
+    `writing to ${name} failed: ${error.message}; what the command did stands, "luksmith list" and "luksmith show" print it again`,
+    { cause: error, details: { errno: errnoOf(error) } },
+  );
 }
 
 function onInterrupt(listener: Interrupted): () => void {

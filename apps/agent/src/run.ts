@@ -22,6 +22,7 @@ export async function run(argv: readonly string[], io: Io, options: RunOptions =
   let session: Session | undefined;
   const dispatch = async (work: Work): Promise<void> => {
     session = new Session(io, program.opts<GlobalOptions>(), stop.signal, argv.join(" "), options);
+    using _shown = session;
     exitCode = (await work(session)) ?? 0;
   };
   const said = { out: "", err: "" };
@@ -30,11 +31,9 @@ export async function run(argv: readonly string[], io: Io, options: RunOptions =
     await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
-    if (!(error instanceof CommanderError)) return await reportError(error, io, json, session?.log);
+    if (!(error instanceof CommanderError)) return await reportError(io, error, json, session?.log);
     if (error.exitCode === 0) return await print(io, said.out, json, session);
-    return await reportError(usageError(error, said.err), io, json);
-  } finally {
-    session?.[Symbol.dispose]();
+    return await reportError(io, usageError(error, said.err), json);
   }
 }
 
@@ -43,6 +42,6 @@ async function print(io: Io, text: string, json: boolean, session: Session | und
     await io.stdout.write(text);
     return 0;
   } catch (error) {
-    return await reportError(error, io, json, session?.log);
+    return await reportError(io, error, json, session?.log);
   }
 }

@@ -3,7 +3,7 @@ import { type HostConfig, loadConfig, type Logger, type OpContext } from "@luksm
 import { ReadableHost, WritableHost } from "@luksmith/core/host";
 import { importPlugin } from "./import-plugin.ts";
 import type { Io } from "./io.ts";
-import { lazyLogger, logLevel } from "./lazy-logger.ts";
+import { configuredLevel, environmentLevel, lazyLogger, type LogLevel } from "./lazy-logger.ts";
 import { ProgressLine } from "./output/progress-line.ts";
 import type { RunOptions } from "./run.ts";
 
@@ -23,8 +23,10 @@ export class Session {
   readonly #options: RunOptions;
   readonly #progress: ProgressLine | undefined;
   #config: Promise<HostConfig> | undefined;
+  readonly #level: LogLevel | undefined;
   #log: Logger | undefined;
 
+  /** @throws `UsageError` */
   constructor(io: Io, globals: GlobalOptions, signal: AbortSignal, command: string, options: RunOptions) {
     this.io = io;
     this.json = globals.json ?? false;
@@ -32,12 +34,13 @@ export class Session {
     this.#signal = signal;
     this.#command = command;
     this.#options = options;
+    this.#level = environmentLevel(io.env);
     this.#progress = io.stderr.isTTY && !this.json ? new ProgressLine(io.stderr) : undefined;
   }
 
-  /** Undefined until the configuration is read: it says at which level to log. */
-  get log(): Logger | undefined {
-    return this.#log;
+  /** At the level that the configuration says, once it is read. */
+  get log(): Logger {
+    return this.#log ?? this.#logger(undefined);
   }
 
   config(): Promise<HostConfig> {
@@ -48,7 +51,7 @@ export class Session {
   async context(): Promise<OpContext> {
     await this.config();
     const requestId = `req-${randomUUID()}`;
-    const log = this.#logger().child({ requestId });
+    const log = this.log.child({ requestId });
     const progress = this.#progress?.update;
     return { requestId, signal: this.#signal, log, ...(progress ? { progress } : {}) };
   }
@@ -78,15 +81,15 @@ export class Session {
 
   async #load(): Promise<HostConfig> {
     const config = await loadConfig({ files: this.#files });
-    this.#log = lazyLogger(logLevel(config, this.io.env), (line) => this.#writeLog(line));
-    for (const { message, ...place } of config.warnings)
+    this.#log = this.#logger(config);
+    for (const { message, ...place } of config.warnings) {
       this.#log.warn({ ...place, problem: message }, "deprecated option");
+    }
     return config;
   }
 
-  #logger(): Logger {
-    if (!this.#log) throw new Error("the configuration is read before anything is logged");
-    return this.#log;
+  #logger(config: HostConfig | undefined): Logger {
+    return lazyLogger(this.#level ?? configuredLevel(config), (line) => this.#writeLog(line));
   }
 
   #writeLog(line: string): void {

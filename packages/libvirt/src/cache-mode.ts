@@ -1,8 +1,8 @@
 /** What `<driver cache>` can say. */
-const MODES: readonly string[] = ["default", "none", "writethrough", "writeback", "directsync", "unsafe"];
+const MODES = new Set(["default", "none", "writethrough", "writeback", "directsync", "unsafe"]);
 
 /** Caches that leave O_DIRECT on, which `io='native'` needs. */
-const DIRECT: readonly string[] = ["none", "directsync"];
+const DIRECT = new Set(["none", "directsync"]);
 
 /**
  * The cache mode of a source type by `[libvirt] disk_cachemodes` (`file=none`, `block=directsync`, …); `none` where it
@@ -11,7 +11,7 @@ const DIRECT: readonly string[] = ["none", "directsync"];
 export function cacheMode(sourceType: string, diskCacheModes: readonly string[]): string {
   const entries = diskCacheModes.map((entry) => entry.split("=").map((part) => part.trim()));
   const found = entries.findLast(
-    ([type, mode, ...rest]) => type === sourceType && rest.length === 0 && MODES.includes(mode ?? ""),
+    ([type, mode, ...rest]) => type === sourceType && rest.length === 0 && MODES.has(mode ?? ""),
   );
   return found?.[1] ?? "none";
 }
@@ -19,5 +19,5 @@ export function cacheMode(sourceType: string, diskCacheModes: readonly string[])
 /** Native I/O where the space is there already; libvirt refuses it with a cache that goes through the host's pages. */
 export function ioMode(allocated: boolean, cache: string): string | undefined {
   if (!allocated) return undefined;
-  return DIRECT.includes(cache) ? "native" : "threads";
+  return DIRECT.has(cache) ? "native" : "threads";
 }

@@ -7,12 +7,13 @@ const NO_PERMISSION = 2;
 
 /** Whether cryptsetup opens the LUKS1 container with the passphrase. Anything but yes or "wrong passphrase" throws. */
 export async function cryptsetupOpens(path: string, passphrase: Passphrase): Promise<boolean> {
-  const { exitCode } = await withSecretFile(passphrase, (fd) =>
+  const { exitCode, stderr } = await withSecretFile(passphrase, (fd) =>
     runTool("cryptsetup", ["open", "--type", "luks1", "--test-passphrase", "--key-file", "/dev/fd/3", path], {
       fds: [fd],
-      okExitCodes: [0, NO_PERMISSION],
+      okExitCodes: [0, 1, NO_PERMISSION],
     }),
   );
+  if (exitCode === 1 && !/No usable keyslot/.test(stderr)) throw new Error(`cryptsetup ${path}: ${stderr}`);
   return exitCode === 0;
 }
 

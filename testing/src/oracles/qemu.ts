@@ -31,14 +31,16 @@ export async function qemuIo(disk: QemuDisk, commands: readonly string[]): Promi
   return output;
 }
 
-/** Whether QEMU opens the disk; anything but yes or a refused passphrase throws. */
+/** Whether QEMU opens the disk for a guest; anything but yes or a refused passphrase throws. */
 export async function qemuOpens(disk: QemuDisk): Promise<boolean> {
+  // Not qemu-img info: it does not unlock.
   const result = await withOptionalSecret(disk.passphrase, (fds) =>
-    runTool("qemu-img", ["info", ...imageOptions(disk)], { fds, okExitCodes: [0, 1] }),
+    runTool("qemu-io", ["-r", ...imageOptions(disk), "-c", "read 0 512"], { fds, okExitCodes: [0, 1] }),
   );
-  if (result.exitCode === 0) return true;
-  if (/Invalid password/.test(result.stderr)) return false;
-  throw new Error(`qemu-img info ${disk.path}: ${result.stderr}`);
+  const output = result.stdout + result.stderr;
+  if (/^read 512\/512 bytes/m.test(output)) return true;
+  if (/Invalid password/.test(output)) return false;
+  throw new Error(`qemu-io ${disk.path}: ${output}`);
 }
 
 export interface QemuInfo {

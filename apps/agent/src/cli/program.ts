@@ -21,6 +21,7 @@ export function buildProgram(dispatch: Dispatch, said: Said): Command {
     .addOption(configFileOption())
     .option("--json", "print one JSON document on standard output, errors as JSON on standard error")
     .helpOption("-h, --help", "print this help")
+    .configureHelp({ showGlobalOptions: true })
     .addHelpText("after", EXIT_CODES)
     .exitOverride()
     .configureOutput({
@@ -150,7 +151,7 @@ function configFileOption(): Option {
   return new Option(
     "--config-file <FILE>",
     "read this configuration file; may be repeated, later files win (default: /etc/nova/nova.conf and /etc/luksmith/luksmith.conf, those that exist)",
-  ).argParser((file: string, earlier: readonly string[] = []) => [...earlier, file]);
+  ).argParser((file: string, earlier?: readonly string[]) => [...(earlier ?? []), file]);
 }
 
 function instanceArgument(): Argument {

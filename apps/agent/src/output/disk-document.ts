@@ -5,7 +5,7 @@ import {
   type PlacedDisk,
   placedDisks,
 } from "@luksmith/core/host";
-import { diskXml, diskXmlOptions } from "@luksmith/libvirt";
+import { diskXml, diskXmlOptions, type DiskXmlOptions } from "@luksmith/libvirt";
 
 /** A disk as `create`, `show` and `list` give it. */
 export interface DiskDocument extends DiskView {
@@ -30,9 +30,10 @@ export function instanceDocument(instance: InstanceRecord, config: HostConfig): 
 
 export function diskDocuments(instance: InstanceRecord, config: HostConfig): readonly DiskDocument[] {
   const options = diskXmlOptions(config);
-  return placedDisks(instance).map((disk) => ({ ...viewOf(disk), xml: diskXml(disk, options) }));
+  return placedDisks(instance).map((disk) => diskDocument(disk, options));
 }
 
-function viewOf({ source: _source, mapping: _mapping, ...view }: PlacedDisk): DiskView {
-  return view;
+function diskDocument(disk: PlacedDisk, options: DiskXmlOptions): DiskDocument {
+  const { source: _source, mapping: _mapping, ...view } = disk;
+  return { ...view, xml: diskXml(disk, options) };
 }

@@ -3,7 +3,7 @@ import type { CommanderError } from "commander";
 import type { Io } from "../io.ts";
 
 /** Says on standard error what went wrong and returns the exit code for it. */
-export async function reportError(error: unknown, io: Io, json: boolean, log?: Logger): Promise<number> {
+export async function reportError(io: Io, error: unknown, json: boolean, log?: Logger): Promise<number> {
   if (!isLuksmithError(error)) log?.debug({ err: error }, "unexpected error");
   const document = errorToJson(error);
   const text = json

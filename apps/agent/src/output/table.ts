@@ -10,9 +10,8 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
 
 /** Text from outside on one line of its own. */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- these are the characters
   return text.replaceAll(
-    /[\u0000-\u001f\u007f-\u009f]/g,
+    /\p{Cc}/gu,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
 }

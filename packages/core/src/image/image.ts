@@ -111,11 +111,12 @@ export abstract class Image {
 
   /**
    * Grows the disk to `virtualSize` bytes exactly; the new part reads as noise (as zeros on a plain disk). Idempotent.
-   * @throws `CannotShrink`, `DiskInUse`, `DiskReplaced`, `UnsupportedOperation`
+   * @throws `CannotShrink`, `DiskInUse`, `DiskNotProven` (cut short), `LuksHeaderInvalid`, `UnsupportedOperation`
    */
   async resize(virtualSize: bigint, ctx: OpContext): Promise<void> {
     if (!this.capabilities.resize) throw this.unsupported("resizing");
     const current = await this.actualSize(ctx);
+    if (current < this.disk.virtualSize) throw this.wrongSize(current);
     if (virtualSize < current) {
       throw new LuksmithError(
         "CannotShrink",
@@ -124,18 +125,21 @@ export abstract class Image {
       );
     }
     await this.requireIdle(ctx);
+    if (this.disk.encryption) await this.requireReadableHeader(ctx);
     await this.grow(virtualSize, ctx);
   }
 
   /**
    * Writes a copy of the disk as it is now. The copy is never plain on the way: it is encrypted with a key of its own
    * unless the target says plain.
-   * @throws `TargetExists`, `DiskInUse`, `UnsupportedOperation`, `NoSpace`, `Cancelled`
+   * @throws `TargetExists`, `DiskInUse`, `DiskNotProven` (another size), `UnsupportedOperation`, `NoSpace`, `Cancelled`
    */
   async snapshot(target: SnapshotTarget, undo: Rollback, ctx: OpContext): Promise<DiskIdentity> {
     if (!this.capabilities.snapshot.includes(target.format))
       throw this.unsupported(`a ${target.format} snapshot`);
     await this.requireIdle(ctx);
+    const current = await this.actualSize(ctx);
+    if (current !== this.disk.virtualSize) throw this.wrongSize(current);
     using unlocked = this.disk.encryption ? await this.unlock(ctx) : undefined;
     return await this.exportTo(target, unlocked, undo, ctx);
   }
@@ -226,6 +230,27 @@ export abstract class Image {
   /** The disk, for messages. */
   get label(): string {
     return `${this.disk.name} of instance ${this.disk.instanceUuid} (${this.path})`;
+  }
+
+  /** Growing or copying a disk that nothing opens would only hide that. */
+  private async requireReadableHeader(ctx: OpContext): Promise<void> {
+    await using header = await this.header(ctx);
+    await readHeader(header, ctx);
+  }
+
+  private wrongSize(current: bigint): LuksmithError {
+    return new LuksmithError(
+      "DiskNotProven",
+      `${this.label} has ${current} bytes where ${this.disk.virtualSize} were made: somebody else has changed it; nothing was touched, restore it from a backup`,
+      {
+        details: {
+          disk: this.disk.name,
+          path: this.path,
+          actual: Number(current),
+          expected: Number(this.disk.virtualSize),
+        },
+      },
+    );
   }
 
   private unsupported(what: string): LuksmithError {

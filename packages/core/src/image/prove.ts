@@ -1,5 +1,5 @@
 import type { FormattedContainer } from "@luksmith/luks";
-import { LuksmithError } from "../errors/luksmith-error.ts";
+import { isLuksmithError, LuksmithError } from "../errors/luksmith-error.ts";
 import type { HeaderStore } from "./header-store.ts";
 import type { ImageServices } from "./image-backend.ts";
 import type { ImageDisk } from "./image-disk.ts";
@@ -31,8 +31,16 @@ export async function proveEncrypted(
   }
   if (services.policy.verify === "header") return;
   using opened = await unlockDisk(disk, store, services, ctx).catch((error: unknown) => {
-    throw notProven("the stored passphrase does not open it", error);
+    throw isOtherTrouble(error) ? error : notProven("the stored passphrase does not open it", error);
   });
   const same = opened.volumeKey.use((a) => container.volumeKey.use((b) => Buffer.compare(a, b) === 0));
   if (!same) throw notProven("the stored passphrase opens it to another volume key");
+}
+
+/** What says nothing about the disk: the caller stopped, or the key manager did not answer. */
+function isOtherTrouble(error: unknown): boolean {
+  return (
+    isLuksmithError(error) &&
+    (["cancelled", "unavailable", "timeout"].includes(error.category) || error.code === "PermissionDenied")
+  );
 }

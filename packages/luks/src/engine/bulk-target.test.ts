@@ -31,10 +31,7 @@ describe("BulkTarget", () => {
   it("falls back where the kernel refuses direct I/O, here memory at an odd address", async () => {
     const data = randomBytes(8192 + 1);
     const target = new BulkTarget(fd, { direct: true });
-    await Promise.all([
-      target.write(data.subarray(1, 4097), 0),
-      target.write(data.subarray(4097), 4096),
-    ]);
+    await Promise.all([target.write(data.subarray(1, 4097), 0), target.write(data.subarray(4097), 4096)]);
     await target.close();
     expect(readFileSync(path()).equals(data.subarray(1))).toBe(true);
   });

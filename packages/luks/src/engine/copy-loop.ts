@@ -92,10 +92,10 @@ class Copy {
     try {
       for (let next = chunks.next(); !next.done && !this.#failed; next = chunks.next()) {
         if (Atomics.load(this.#cancel, 0) !== 0) throw new CancelledError();
-        const { start, length } = next.value;
+        const { start, length, source } = next.value;
         const data = buffer.subarray(0, length);
-        await this.#read(data, start);
-        if (this.#from !== "zero") this.#from.cipher?.decrypt(data, start / SECTOR);
+        await this.#read(data, start, source);
+        if (this.#from !== "zero") this.#from.cipher?.decrypt(data, source / SECTOR);
         this.#to.cipher?.encrypt(data, start / SECTOR);
         await this.#write(data, start);
         this.#bytes += Math.min(start + length, this.#job.length) - start;
@@ -107,14 +107,14 @@ class Copy {
     }
   }
 
-  async #read(data: Uint8Array, start: number): Promise<void> {
+  async #read(data: Uint8Array, start: number, source: number): Promise<void> {
     if (this.#from === "zero") {
       data.fill(0);
       return;
     }
     const { fd, offset, cipher } = this.#from;
     const wanted = cipher ? data : data.subarray(0, this.#job.length - start);
-    const got = await readFully(fd, wanted, offset + start);
+    const got = await readFully(fd, wanted, offset + source);
     const missing = wanted.length - got;
     const tail = start + wanted.length === this.#job.length && missing < SECTOR;
     if (missing > 0 && (cipher !== undefined || !tail)) {
@@ -138,9 +138,9 @@ class Copy {
 }
 
 function* chunksOf(spans: readonly Span[]): Generator<Span, undefined> {
-  for (const { start, length } of spans) {
+  for (const { start, length, source } of spans) {
     for (let at = 0; at < length; at += CHUNK) {
-      yield { start: start + at, length: Math.min(CHUNK, length - at) };
+      yield { start: start + at, length: Math.min(CHUNK, length - at), source: source + at };
     }
   }
 }

@@ -15,6 +15,11 @@ export interface CopyEnd {
 export interface CopyExtent {
   start: bigint;
   length: bigint;
+  /**
+   * Where the part starts in the source when that is somewhere else than in the target, in bytes from `from.offset`.
+   * Each side's sectors are numbered by its own place. With an encrypted end both are the same modulo 512.
+   */
+  source?: bigint;
 }
 
 /** Bulk data to move: encrypted, decrypted, re-encrypted or as it is, by which ends have a volume key. */
@@ -33,7 +38,7 @@ export interface CopyRequest {
   sparse?: boolean;
   /** Stops the copy after the chunks in hand; the promise then rejects with `signal.reason`. */
   signal?: AbortSignal;
-  /** Bytes done so far and in all, some ten times a second and at the end. */
+  /** Bytes done so far and in all, some ten times a second and at the end. It must not throw. */
   onProgress?(done: bigint, total: bigint): void;
 }
 
@@ -41,6 +46,8 @@ export interface CopyRequest {
 export interface Span {
   start: number;
   length: number;
+  /** Where it starts in the source. */
+  source: number;
 }
 
 const SECTOR = 512n;
@@ -69,15 +76,32 @@ export function copySpans(request: CopyRequest): Span[] {
       throw refuse(`the extent of ${extent.length} bytes at ${extent.start} is outside the data`);
     }
     if (extent.length === 0n) continue;
+    const shift = shiftOf(extent, request, whole);
     const start = Number(whole ? (extent.start / SECTOR) * SECTOR : extent.start);
     const last = extent.start + extent.length;
     const end = Number(whole ? ((last + SECTOR - 1n) / SECTOR) * SECTOR : last);
     const previous = spans.at(-1);
-    if (previous !== undefined && start <= previous.start + previous.length) {
+    const reached = previous === undefined ? -1 : previous.start + previous.length;
+    if (previous !== undefined && start <= reached && previous.source - previous.start === shift) {
       previous.length = Math.max(previous.length, end - previous.start);
+    } else if (start < reached) {
+      throw refuse(`the extent at ${extent.start} would overwrite one that comes from elsewhere`);
     } else {
-      spans.push({ start, length: end - start });
+      spans.push({ start, length: end - start, source: start + shift });
     }
   }
   return spans;
+}
+
+/** Bytes from a part's place in the target to its place in the source. */
+function shiftOf({ start, length, source = start }: CopyExtent, { from }: CopyRequest, whole: boolean): number {
+  if (from === "zero") return 0;
+  const end = from.offset + source + length + SECTOR;
+  if (source < 0n || end > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw refuse(`the extent at ${start} cannot come from byte ${source}`);
+  }
+  if (whole && (source - start) % SECTOR !== 0n) {
+    throw refuse(`the extent at ${start} and its source at ${source} are different parts of a sector`);
+  }
+  return Number(source - start);
 }

@@ -3,6 +3,7 @@ import {
   GeneratedPassphrase,
   type Image,
   type ImageDisk,
+  type ImagePolicy,
   type ImageServices,
   type ImageSource,
   LuksEngine,
@@ -26,7 +27,7 @@ export interface MadeDisk {
   readonly undo: RecordingRollback;
 }
 
-/** A fixture with real services around it, and a key manager in memory. */
+/** A backend's fixture with real services around it and a key manager in memory; for its own tests, too. */
 export class BackendBench implements AsyncDisposable {
   readonly keys = new InMemoryKeyManager();
   readonly commands = new RecordingCommands(hostCommands());
@@ -36,17 +37,23 @@ export class BackendBench implements AsyncDisposable {
   readonly #passphrases: Passphrase[] = [];
   #fixture: ImageBackendFixture | undefined;
 
-  private constructor() {
+  private constructor(policy: Partial<ImagePolicy>) {
     this.services = {
       keys: this.keys,
       luks: this.#luks,
       commands: this.commands,
-      policy: { pbkdfIterations: 1000, verify: "unlock", preallocate: "none", commandTimeoutMs: 60_000 },
+      policy: {
+        pbkdfIterations: 1000,
+        verify: "unlock",
+        preallocate: "none",
+        commandTimeoutMs: 60_000,
+        ...policy,
+      },
     };
   }
 
-  static async open(make: MakeImageBackend): Promise<BackendBench> {
-    const bench = new BackendBench();
+  static async open(make: MakeImageBackend, policy: Partial<ImagePolicy> = {}): Promise<BackendBench> {
+    const bench = new BackendBench(policy);
     bench.#fixture = await make(bench.services);
     return bench;
   }
@@ -88,13 +95,8 @@ export class BackendBench implements AsyncDisposable {
   }
 
   /** A plain disk. */
-  async createPlain(source: ImageSource): Promise<Image> {
-    const disk = {
-      instanceUuid: randomUUID(),
-      name: "disk",
-      uuid: randomUUID(),
-      virtualSize: BigInt(4 * MIB),
-    };
+  async createPlain(source: ImageSource, virtualSize = BigInt(4 * MIB)): Promise<Image> {
+    const disk = { instanceUuid: randomUUID(), name: "disk", uuid: randomUUID(), virtualSize };
     const image = this.image(disk);
     await image.create({ source }, new RecordingRollback(), this.ctx);
     return image;

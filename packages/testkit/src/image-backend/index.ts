@@ -1,3 +1,4 @@
+export { BackendBench, type MadeDisk } from "./backend-bench.ts";
 export { describeImageBackend } from "./describe-image-backend.ts";
 export type {
   DiskOracle,

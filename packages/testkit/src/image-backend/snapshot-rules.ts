@@ -73,12 +73,14 @@ export const SNAPSHOT_RULES: readonly ImageBackendRule[] = [
     when: declared,
     async check(bench) {
       const { image, disk } = await bench.create();
-      for (const format of bench.fixture.backend.capabilities.snapshot) {
+      for (const [index, format] of bench.fixture.backend.capabilities.snapshot.entries()) {
         for (let stop = 1, done = false; !done; stop++) {
           await expectUntouched(bench, async () => {
             const undo = new RecordingRollback(stop);
             using passphrase = GeneratedPassphrase.create();
-            done = await image.snapshot(targetOf(bench, format, passphrase), undo, bench.ctx).then(
+            // Once encrypted will do: QEMU takes seconds for each.
+            const target = targetOf(bench, format, index === 0 ? passphrase : undefined);
+            done = await image.snapshot(target, undo, bench.ctx).then(
               () => true,
               () => false,
             );

@@ -47,7 +47,7 @@ interface Previewed extends Pick<PreparedDisk, "local" | "disk" | "image" | "con
 }
 
 /** What the world may still change before the create, unlike what is wrong with the request. */
-const PASSING = ["ImageNotFound", "DiskExists", "NoSpace", "PermissionDenied", "IoError"];
+const PASSING = new Set(["ImageNotFound", "DiskExists", "NoSpace", "PermissionDenied", "IoError"]);
 
 /**
  * Works out what a create would make, to the byte, and changes nothing.
@@ -110,7 +110,7 @@ async function noting<T>(warnings: string[], look: () => Promise<T>): Promise<T 
   try {
     return await look();
   } catch (error) {
-    if (!isLuksmithError(error) || !PASSING.includes(error.code)) throw error;
+    if (!isLuksmithError(error) || !PASSING.has(error.code)) throw error;
     warnings.push(`${error.code}: ${error.message}`);
     return undefined;
   }

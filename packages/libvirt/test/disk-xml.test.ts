@@ -1,0 +1,62 @@
+import { describe, expect, test } from "vitest";
+import { diskXml } from "../src/index.ts";
+import { placedDisk, plainDisk, SECRET } from "./placed-disk.ts";
+
+describe("diskXml", () => {
+  test("puts the encryption inside the source, where migration and backing chains need it", () => {
+    expect(diskXml(placedDisk())).toBe(`<disk type='file' device='disk'>
+  <driver name='qemu' type='raw' cache='none'/>
+  <source file='/instances/vm/disk'>
+    <encryption format='luks'>
+      <secret type='passphrase' uuid='${SECRET}'/>
+    </encryption>
+  </source>
+  <target dev='vda' bus='virtio'/>
+</disk>`);
+  });
+
+  test("writes no encryption for a plain disk", () => {
+    const xml = diskXml(plainDisk({ mapping: { bus: "sata", dev: "sda", type: "cdrom" } }));
+    expect(xml).toContain("<disk type='file' device='cdrom'>");
+    expect(xml).toContain("<source file='/instances/vm/disk'/>");
+    expect(xml).toContain("<target dev='sda' bus='sata'/>");
+    expect(xml).not.toContain("encryption");
+  });
+
+  test("never lets an encrypted disk pass as a plain one", () => {
+    expect(() => diskXml(placedDisk({ encryption_secret_uuid: null }))).toThrow(/encrypted/);
+    expect(() => diskXml(placedDisk({ encryption_format: null }))).toThrow(/encrypted/);
+  });
+
+  test("takes the cache mode of the source's type from disk_cachemodes, as Nova does", () => {
+    const driver = (options: Parameters<typeof diskXml>[1]): string | undefined =>
+      /<driver.*\/>/.exec(diskXml(placedDisk(), options))?.[0];
+    const raw = "<driver name='qemu' type='raw' cache=";
+    expect(driver({ diskCacheModes: ["file=writeback", "block=none"] })).toBe(`${raw}'writeback'/>`);
+    expect(driver({ diskCacheModes: ["block=writeback", "file=fast", "file", "x=none"] })).toBe(
+      `${raw}'none'/>`,
+    );
+    expect(driver({ diskCacheModes: ["file=writeback", "file=directsync"] })).toBe(`${raw}'directsync'/>`);
+  });
+
+  test("asks for native I/O where the space is there already and the cache allows it", () => {
+    const file = placedDisk();
+    const device = placedDisk({ source: { type: "block", dev: "/dev/vg/lv", format: "raw" } });
+    expect(diskXml(file, { preallocate: "space" })).toContain("cache='none' io='native'");
+    expect(diskXml(file, { preallocate: "space", diskCacheModes: ["file=writeback"] })).toContain(
+      "io='threads'",
+    );
+    expect(diskXml(file, { preallocate: "none" })).not.toContain("io=");
+    expect(diskXml(device)).toContain("<disk type='block' device='disk'>");
+    expect(diskXml(device)).toContain("<source dev='/dev/vg/lv'>");
+    expect(diskXml(device)).toContain("io='native'");
+    expect(diskXml(device, { sparseLogicalVolumes: true })).not.toContain("io=");
+  });
+
+  test("writes discard and boot order only when it is told to", () => {
+    expect(diskXml(placedDisk())).not.toMatch(/discard|boot/);
+    const xml = diskXml(placedDisk(), { discard: "unmap", bootOrder: 1 });
+    expect(xml).toContain("discard='unmap'");
+    expect(xml).toContain("<boot order='1'/>");
+  });
+});
