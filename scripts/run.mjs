@@ -5,7 +5,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -24,9 +24,12 @@ const PROGRAMS = {
 };
 /** What only the tests need on top. */
 const TEST_PROGRAMS = {
+  strace: "strace",
   "mkfs.xfs": "xfsprogs",
   "mkfs.vfat": "dosfstools",
   mkntfs: "ntfs-3g",
+  xmllint: "libxml2-utils",
+  "/usr/share/libvirt/schemas/domain.rng": "libvirt0",
 };
 
 const [task = "help", ...rest] = process.argv.slice(2);
@@ -90,7 +93,26 @@ function bringPrograms(programs) {
 }
 
 function onPath(program) {
+  if (program.startsWith("/")) return existsSync(program);
   return process.env.PATH.split(":").some((directory) => existsSync(join(directory, program)));
+}
+
+/** Whether a source is newer than what was built of it; quicker to see than to ask turbo. */
+function isStale() {
+  const built = join(ROOT, "apps/agent/dist/.tsbuildinfo");
+  if (!existsSync(built)) return true;
+  const since = statSync(built).mtimeMs;
+  return ["apps", "packages"].some((folder) =>
+    readdirSync(join(ROOT, folder)).some((name) => newest(join(ROOT, folder, name, "src")) > since),
+  );
+}
+
+function newest(folder) {
+  if (!existsSync(folder)) return 0;
+  const times = readdirSync(folder, { recursive: true })
+    .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
+    .map((name) => statSync(join(folder, name)).mtimeMs);
+  return Math.max(0, ...times);
 }
 
 /** The caller's folder: npm changes to the project's, and file names on our command line are relative to the former. */
@@ -122,7 +144,7 @@ switch (task) {
     break;
   case "luksmith":
     install();
-    if (!existsSync(join(ROOT, "apps/agent/dist/main.js"))) build();
+    if (isStale()) build();
     run("node", [join(ROOT, "apps/agent/bin/luksmith.js"), ...rest], { cwd: callersFolder() });
     break;
   default:

@@ -11,9 +11,18 @@ export function treeOf(...roots: readonly string[]): ReadonlyMap<string, string>
 
 /** Names of everything but directories, relative to `root`, sorted. */
 export function filesBelow(root: string): readonly string[] {
-  return [...treeOf(root)]
-    .filter(([, what]) => !what.startsWith("directory"))
-    .map(([path]) => relative(root, path))
+  return entriesBelow(root, false);
+}
+
+/** Names of directories, relative to `root`, sorted. */
+export function directoriesBelow(root: string): readonly string[] {
+  return entriesBelow(root, true);
+}
+
+function entriesBelow(root: string, directories: boolean): readonly string[] {
+  return readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isDirectory() === directories)
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
     .toSorted();
 }
 

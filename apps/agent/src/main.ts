@@ -1,4 +1,5 @@
 import { processIo } from "./process-io.ts";
 import { run } from "./run.ts";
 
-process.exitCode = await run(process.argv.slice(2), processIo());
+// All output is out when `run` resolves; leaving at once gives a late signal no time to turn success into a kill.
+process.exit(await run(process.argv.slice(2), processIo()));

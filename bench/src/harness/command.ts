@@ -32,7 +32,7 @@ export class CommandFailure extends Error {
 }
 
 /** The shell's `time` reports what wait4(2) says, to the millisecond and without the shell's own start. */
-const TIMED = 'TIMEFORMAT="%3R %3U %3S"; time "$@"';
+const TIMED = String.raw`TIMEFORMAT=$'\n%3R %3U %3S'; time "$@"`;
 
 const running = new Set<ChildProcess>();
 
@@ -52,7 +52,7 @@ export async function measureCommand(command: MeasuredCommand): Promise<CommandC
       text(child.stderr),
       ended(child),
     ]);
-    const times = /(?:^|\n)(\d+\.\d+) (\d+\.\d+) (\d+\.\d+)\n$/.exec(stderr);
+    const times = /\n(\d+\.\d+) (\d+\.\d+) (\d+\.\d+)\n$/.exec(stderr);
     if (status !== "exit code 0" || times === null) {
       throw new CommandFailure(command, status, times ? stderr.slice(0, times.index) : stderr);
     }

@@ -75,7 +75,7 @@ export class WarmCreator implements AsyncDisposable {
     const start = performance.now();
     await createInstance(this.#host, request, benchContext);
     const made = performance.now();
-    await deleteById(this.#host, request.server.id, benchContext);
+    await deleteById(this.#host, request.server.id, { forgetMissing: false }, benchContext);
     return { createMs: made - start, deleteMs: performance.now() - made };
   }
 

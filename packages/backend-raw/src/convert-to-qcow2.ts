@@ -15,12 +15,13 @@ const TRIES = 6;
 /**
  * Copies a disk to a qcow2 file with qemu-img, which decrypts and encrypts itself; passphrases reach it as inherited
  * descriptors.
- * @param output an existing file of ours; it keeps its inode
+ * @param output the new file's descriptor. qemu-img gets no name: one that outlives a killed agent would otherwise make
+ * again the file that recovery has removed
  */
 export async function convertToQcow2(
   from: DiskBytes,
   disk: ImageDisk,
-  output: string,
+  output: number,
   target: SnapshotTarget,
   { commands, policy }: ImageServices,
   ctx: OpContext,
@@ -43,11 +44,16 @@ export async function convertToQcow2(
         `encrypt.format=luks,encrypt.key-secret=${secret("target", target.passphrase)},encrypt.iter-time=10`,
       ]
     : [];
-  const args = ["convert", ...objects, "--image-opts", source, "-O", "qcow2", ...encryption, output];
+  // Inherited descriptors come after the secrets'.
+  const outputName = `/dev/fd/${3 + secretFds.length}`;
+  const args = ["convert", ...objects, "--image-opts", source, "-O", "qcow2", ...encryption, outputName];
   ctx.progress?.({ step: `copy ${disk.name}`, doneBytes: 0n, totalBytes: from.length });
   for (let attempt = 1; ; attempt++) {
     try {
-      await commands.run({ file: "qemu-img", args, secretFds, timeoutMs: policy.commandTimeoutMs }, ctx);
+      await commands.run(
+        { file: "qemu-img", args, secretFds, inheritFds: [output], timeoutMs: policy.commandTimeoutMs },
+        ctx,
+      );
       return;
     } catch (error) {
       if (attempt === TRIES || !isLuksmithError(error) || !CALIBRATION_FAULT.test(error.message)) throw error;

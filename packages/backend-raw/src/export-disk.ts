@@ -47,7 +47,7 @@ export async function exportDisk(
         throw asTarget(error, target);
       },
     );
-    if (target.format === "qcow2") await convertToQcow2(from, disk, file.temporary, target, services, ctx);
+    if (target.format === "qcow2") await convertToQcow2(from, disk, file.handle.fd, target, services, ctx);
     else await copyRaw(from, source.fd, disk, file.handle, target, services, ctx);
     return await file.publish().catch((error: unknown) => {
       throw asTarget(error, target);

@@ -99,8 +99,8 @@ export class RawImage extends Image {
     await file.publish();
   }
 
-  protected header(_ctx: OpContext): Promise<HeaderStore> {
-    return openFileHeader(this.path);
+  protected header(_ctx: OpContext, expected?: DiskIdentity): Promise<HeaderStore> {
+    return openFileHeader(this.path, expected);
   }
 
   protected async grow(virtualSize: bigint, ctx: OpContext): Promise<void> {

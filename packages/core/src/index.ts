@@ -81,6 +81,7 @@ export {
   type TraitReporter,
   TraitReporters,
 } from "./traits/trait.ts";
+export { PluginError } from "./errors/plugin-error.ts";
 export { errnoOf, ioError, operationError } from "./errors/io-error.ts";
 export { openExisting, openFileHeader } from "./file/file-header-store.ts";
 export { freeSpace } from "./file/free-space.ts";

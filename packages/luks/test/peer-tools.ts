@@ -4,11 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Passphrase } from "../src/index.ts";
 
-/** Whether the peers that these tests compare with are installed. */
-export const hasPeers = ["cryptsetup", "qemu-img", "qemu-io"].every(
-  (tool) => spawnSync(tool, ["--version"]).status === 0,
-);
-
 /** A directory for containers and keys that goes away with the test. */
 export class Workspace implements Disposable {
   readonly path = mkdtempSync(join(tmpdir(), "luks-"));

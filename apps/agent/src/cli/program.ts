@@ -69,8 +69,16 @@ function addInstanceCommands(program: Command, dispatch: Dispatch): void {
     .command("delete")
     .description("erase and remove the disks of an instance, or a snapshot, then their passphrases")
     .argument("<ID>", "UUID of the instance or snapshot", lowerCase)
-    .action((id: string) =>
-      dispatch(async (session) => (await import("./delete.ts")).deleteOne(session, id)),
+    .option(
+      "--forget-missing",
+      "delete passphrases also of disks that are not found, because they are gone for good",
+    )
+    .action((id: string, options: { forgetMissing?: boolean }) =>
+      dispatch(async (session) =>
+        (await import("./delete.ts")).deleteOne(session, id, {
+          forgetMissing: options.forgetMissing ?? false,
+        }),
+      ),
     );
 }
 

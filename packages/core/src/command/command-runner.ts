@@ -17,10 +17,14 @@ export interface Command {
   readonly inheritFds?: readonly number[];
   /** Added to a minimal environment (PATH, HOME, LC_ALL=C). */
   readonly env?: Readonly<Record<string, string>>;
-  /** Default 60 000 ms; the whole process group is killed afterwards. */
+  /** Default 60 000 ms; then SIGTERM, and SIGKILL if it does not end. */
   readonly timeoutMs?: number;
   /** Exit codes that are not errors; default `[0]`. */
   readonly okExitCodes?: readonly number[];
+  /** Kernel limits for programs that read what strangers made (setrlimit(2)). */
+  readonly limits?: { readonly addressSpaceBytes: number; readonly cpuSeconds: number };
+  /** Gets standard output piece by piece as well; for progress. */
+  readonly onStdout?: (text: string) => void;
   /** Bytes of output kept, default 1 MiB; more is an error. */
   readonly maxOutputBytes?: number;
 }

@@ -66,6 +66,7 @@ export const ERROR_CODES = {
   // instances and state
   InstanceNotFound: "not-found",
   InstanceExists: "conflict",
+  InstanceBusy: "conflict",
   StateDirectoryUnsafe: "config",
   StateLocked: "conflict",
   JournalCorrupt: "integrity",

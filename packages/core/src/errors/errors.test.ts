@@ -2,6 +2,7 @@ import { LuksError } from "@luksmith/luks";
 import { describe, expect, it } from "vitest";
 import { CATEGORIES, ERROR_CODES, type ErrorCode } from "./codes.ts";
 import { ioError, operationError } from "./io-error.ts";
+import { PluginError } from "./plugin-error.ts";
 import { errorToJson, exitCodeOf, isLuksmithError, LuksmithError } from "./luksmith-error.ts";
 
 const systemError = (code: string): Error => Object.assign(new Error(`${code}: no`), { code });
@@ -16,6 +17,13 @@ describe("LuksmithError", () => {
     expect(isLuksmithError(new LuksError("LuksPassphraseRefused", "no"))).toBe(true);
     expect(isLuksmithError(new Error("no"))).toBe(false);
     expect(exitCodeOf(new LuksError("LuksPassphraseRefused", "no"))).toBe(77);
+  });
+
+  it("is recognised when a plugin from elsewhere raises one with a code of its own", () => {
+    const error = new PluginError("ACME_VOLUME_GONE", "not-found", "volume 7 is gone");
+    expect(isLuksmithError(error)).toBe(true);
+    expect(exitCodeOf(error)).toBe(66);
+    expect(errorToJson(error)).toMatchObject({ code: "ACME_VOLUME_GONE", category: "not-found" });
   });
 
   it("is our bug when it is none of ours", () => {

@@ -3,6 +3,9 @@ import { type FileHandle, open } from "node:fs/promises";
 import { errnoOf, ioError } from "../errors/io-error.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import type { HeaderStore } from "../image/header-store.ts";
+import type { DiskIdentity } from "../image/image-disk.ts";
+import { sameIdentity } from "../image/same-identity.ts";
+import { identityOf } from "./file-identity.ts";
 
 /** A LUKS header at a fixed place in a file. */
 class FileHeaderStore implements HeaderStore {
@@ -58,13 +61,19 @@ class FileHeaderStore implements HeaderStore {
 
 /**
  * Opens the header at the beginning of a file for reading and writing, links not followed.
- * @throws `DiskNotFound`, `PermissionDenied`, `IoError`
+ * @param expected what must be open in the end, whatever has its name by then
+ * @throws `DiskNotFound`, `DiskReplaced`, `PermissionDenied`, `IoError`
  */
-export async function openFileHeader(path: string): Promise<HeaderStore> {
+export async function openFileHeader(path: string, expected?: DiskIdentity): Promise<HeaderStore> {
   const file = await openExisting(path, constants.O_RDWR);
   try {
-    const { size } = await file.stat({ bigint: true });
-    return new FileHeaderStore(file, path, size);
+    const stat = await file.stat({ bigint: true });
+    if (expected && !sameIdentity(identityOf(stat), expected)) {
+      throw new LuksmithError("DiskReplaced", `${path} was replaced just now; nothing was touched`, {
+        details: { path },
+      });
+    }
+    return new FileHeaderStore(file, path, stat.size);
   } catch (error) {
     await file.close();
     throw ioError(error, `looking at ${path}`);

@@ -53,7 +53,10 @@ export class ExecaRunner implements CommandRunner {
       stripFinalNewline: false,
       encoding: "utf8",
     } satisfies Options;
-    const child = execa(command.file, command.args, options);
+    const [file, args] = limited(command);
+    const child = execa(file, args, options);
+    const { onStdout } = command;
+    if (onStdout) child.stdout?.on("data", (chunk: Buffer) => onStdout(chunk.toString()));
     if (command.stdin && child.stdin) writeSecret(command.stdin, child.stdin);
     const result = await child;
     const ms = Math.round(performance.now() - started);
@@ -67,6 +70,13 @@ export class ExecaRunner implements CommandRunner {
     }
     throw failure(command, result, stderr, timeout);
   }
+}
+
+/** The command, behind prlimit(1) where it has limits. */
+function limited({ file, args, limits }: Command): readonly [string, readonly string[]] {
+  if (!limits) return [file, args];
+  const { addressSpaceBytes, cpuSeconds } = limits;
+  return ["prlimit", [`--as=${addressSpaceBytes}`, `--cpu=${cpuSeconds}`, "--core=0", "--", file, ...args]];
 }
 
 async function secretFile(secret: Passphrase): Promise<FileHandle> {

@@ -1,6 +1,7 @@
+import { LuksmithError } from "../errors/luksmith-error.ts";
 import { checkStateDirectory } from "../journal/state-directory.ts";
 import { Inventory } from "../journal/inventory.ts";
-import { Journal, type JournalListener } from "../journal/journal.ts";
+import { Journal, type JournalListener, type OpenOperation } from "../journal/journal.ts";
 import { StateDatabase } from "../journal/state-database.ts";
 import { StateLock } from "../journal/state-lock.ts";
 import type { HostConfig } from "../config/host-config.ts";
@@ -13,8 +14,6 @@ export interface OpenHostOptions {
   readonly importModule: ImportModule;
   /** Named in the refusal of a second writer. */
   readonly command: string;
-  /** Ms to wait for another writer; default 0. */
-  readonly waitMs?: number;
   /** Told of each durable step. */
   readonly onJournal?: JournalListener;
 }
@@ -67,6 +66,7 @@ export class WritableHost extends ReadableHost {
   readonly journal: Journal;
   readonly #inventory: Inventory;
   readonly #lock: StateLock;
+  readonly #claimed = new Set<string>();
   #recovery: RecoveryReport = { operations: [] };
 
   private constructor(
@@ -85,7 +85,7 @@ export class WritableHost extends ReadableHost {
   static async write(config: HostConfig, options: OpenHostOptions, ctx: OpContext): Promise<WritableHost> {
     const statePath = config.luksmith.state_path;
     checkStateDirectory(statePath, { create: true });
-    const lock = StateLock.acquire(statePath, options.command, options.waitMs);
+    const lock = StateLock.acquire(statePath, options.command);
     let host: WritableHost | undefined;
     try {
       const database = StateDatabase.open(statePath, "write");
@@ -103,6 +103,28 @@ export class WritableHost extends ReadableHost {
     }
   }
 
+  /**
+   * Reserves an instance or snapshot for one operation. Dispose when it has ended.
+   * @throws `InstanceBusy`: another operation on it is running; `RecoveryIncomplete`: its last one has not ended, and
+   * recovery, which tried when the host was opened, could not end it
+   */
+  claim(uuid: string): Disposable {
+    if (this.#claimed.has(uuid)) {
+      throw new LuksmithError(
+        "InstanceBusy",
+        `another operation on ${uuid} is running; wait for it, then try again`,
+        {
+          details: { subject: uuid },
+          retryable: true,
+        },
+      );
+    }
+    const open = this.journal.unfinished().find(({ subject }) => subject === uuid);
+    if (open) throw notRecovered(open, this.#recovery);
+    this.#claimed.add(uuid);
+    return { [Symbol.dispose]: () => void this.#claimed.delete(uuid) };
+  }
+
   override get inventory(): Inventory {
     return this.#inventory;
   }
@@ -116,4 +138,13 @@ export class WritableHost extends ReadableHost {
     await super[Symbol.asyncDispose]();
     this.#lock[Symbol.dispose]();
   }
+}
+
+function notRecovered(open: OpenOperation, recovery: RecoveryReport): LuksmithError {
+  const why = recovery.operations.find(({ operation }) => operation === open.id)?.error;
+  return new LuksmithError(
+    "RecoveryIncomplete",
+    `the ${open.kind} of ${open.subject} that began ${open.startedAt} could not be ended yet${why ? `: ${why}` : ""}; mend that, then run "luksmith recover"`,
+    { details: { subject: open.subject, operation: open.id, kind: open.kind } },
+  );
 }

@@ -32,6 +32,7 @@ export {
   snapshotDisk,
   verifyDisks,
 } from "./operations.ts";
+export type { DeleteOptions } from "./operations/delete-instance.ts";
 export type { ContainerReport } from "./operations/inspect-container.ts";
 export type { PluginReport } from "./operations/list-plugins.ts";
 export type { CreatePreview, PreviewDisk, PreviewStep } from "./operations/preview-create.ts";

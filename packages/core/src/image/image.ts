@@ -61,13 +61,17 @@ export abstract class Image {
 
   /** Makes the disk, durable when it resolves, or throws `DiskExists` without having touched anything. */
   protected abstract allocate(request: AllocateImage, undo: Rollback, ctx: OpContext): Promise<void>;
-  /** The bytes that hold the header. @throws `DiskNotFound` */
-  protected abstract header(ctx: OpContext): Promise<HeaderStore>;
+  /**
+   * The bytes that hold the header.
+   * @param expected what must be open in the end, whatever has its name by then
+   * @throws `DiskNotFound`, `DiskReplaced`
+   */
+  protected abstract header(ctx: OpContext, expected?: DiskIdentity): Promise<HeaderStore>;
   /** Makes the disk larger; durable when it resolves; idempotent. */
   protected abstract grow(virtualSize: bigint, ctx: OpContext): Promise<void>;
   /** Bytes that a guest would see, from the storage itself. */
   abstract actualSize(ctx: OpContext): Promise<bigint>;
-  /** Removes the disk if it is still `identity`; one that is gone is success. Durable when it resolves. */
+  /** Removes the disk if it is still `identity`, and what it alone needed; idempotent. Durable when it resolves. */
   protected abstract destroy(identity: DiskIdentity, ctx: OpContext): Promise<void>;
   /** Processes that have the disk open, for people (`qemu-system-x86 (4711)`). */
   protected abstract holders(ctx: OpContext): Promise<readonly string[]>;
@@ -163,9 +167,8 @@ export abstract class Image {
    * Idempotent. Does nothing to a plain disk. Whoever has an older copy of the header and the passphrase can still read.
    */
   async erase(ctx: OpContext): Promise<void> {
-    if (!this.disk.encryption) return;
-    await using header = await this.header(ctx);
-    await eraseHeader(header, this.payloadOffset, ctx);
+    await this.requireIdle(ctx);
+    await this.eraseKeys(ctx);
   }
 
   /**
@@ -174,9 +177,15 @@ export abstract class Image {
    */
   async remove(identity: DiskIdentity, ctx: OpContext): Promise<void> {
     const found = await this.identify(ctx);
-    if (!found) return;
-    if (!sameIdentity(found, identity)) throw this.replaced("it is not the one this removal began with");
-    await this.erase(ctx);
+    if (found && !sameIdentity(found, identity)) {
+      throw this.replaced("it is not the one this removal began with");
+    }
+    if (found) {
+      // A removal that recovery carries forward may find a guest that was started since.
+      await this.requireIdle(ctx);
+      await this.eraseKeys(ctx, identity);
+    }
+    // Also for a disk that is gone: a removal that was cut short may have left what was around it.
     await this.destroy(identity, ctx);
   }
 
@@ -251,6 +260,12 @@ export abstract class Image {
         },
       },
     );
+  }
+
+  private async eraseKeys(ctx: OpContext, expected?: DiskIdentity): Promise<void> {
+    if (!this.disk.encryption) return;
+    await using header = await this.header(ctx, expected);
+    await eraseHeader(header, this.payloadOffset, ctx);
   }
 
   private unsupported(what: string): LuksmithError {

@@ -1,8 +1,8 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import { errnoOf, ioError } from "../errors/io-error.ts";
+import { ExclusiveLock } from "../file/exclusive-lock.ts";
 
 /** Who holds the state directory; written for the message of those refused. */
 export interface LockHolder {
@@ -12,56 +12,35 @@ export interface LockHolder {
   readonly since: string;
 }
 
-/**
- * The one-writer lock of a state directory. The kernel releases it when the process dies, however it dies: it is an
- * exclusive transaction on a database of its own, which SQLite implements with a file lock.
- */
+/** The one-writer lock of a state directory. */
 export class StateLock implements Disposable {
-  readonly #database: DatabaseSync;
+  readonly #lock: ExclusiveLock;
   readonly #holderFile: string;
 
-  private constructor(database: DatabaseSync, holderFile: string) {
-    this.#database = database;
+  private constructor(lock: ExclusiveLock, holderFile: string) {
+    this.#lock = lock;
     this.#holderFile = holderFile;
   }
 
-  /**
-   * @param waitMs how long to wait for another holder, 0: not at all
-   * @throws `StateLocked` naming the holder
-   */
-  static acquire(statePath: string, command: string, waitMs = 0): StateLock {
+  /** @throws `StateLocked` naming the holder */
+  static acquire(statePath: string, command: string): StateLock {
     const holderFile = join(statePath, "lock-holder.json");
-    const database = openLock(join(statePath, "lock.sqlite"), waitMs);
-    try {
-      database.exec("BEGIN EXCLUSIVE");
-    } catch (error) {
-      database.close();
-      if (!isBusy(error)) throw ioError(error, `locking the state directory ${statePath}`);
-      throw locked(statePath, readHolder(holderFile));
-    }
+    const lock = ExclusiveLock.try(join(statePath, "lock.sqlite"));
+    if (!lock) throw locked(statePath, readHolder(holderFile));
     const holder: LockHolder = { pid: process.pid, command, since: new Date().toISOString() };
-    writeFileSync(holderFile, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
-    return new StateLock(database, holderFile);
+    try {
+      writeFileSync(holderFile, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw ioError(error, `writing ${holderFile}`);
+    }
+    return new StateLock(lock, holderFile);
   }
 
   [Symbol.dispose](): void {
     rmSync(this.#holderFile, { force: true });
-    this.#database.close();
+    this.#lock[Symbol.dispose]();
   }
-}
-
-function openLock(path: string, waitMs: number): DatabaseSync {
-  try {
-    return new DatabaseSync(path, { timeout: waitMs });
-  } catch (error) {
-    throw ioError(error, `opening the lock ${path}`);
-  }
-}
-
-/** SQLITE_BUSY and SQLITE_LOCKED of sqlite3.h */
-function isBusy(error: unknown): boolean {
-  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
-  return code === 5 || code === 6;
 }
 
 function readHolder(path: string): LockHolder | undefined {

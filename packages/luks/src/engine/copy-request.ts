@@ -94,7 +94,11 @@ export function copySpans(request: CopyRequest): Span[] {
 }
 
 /** Bytes from a part's place in the target to its place in the source. */
-function shiftOf({ start, length, source = start }: CopyExtent, { from }: CopyRequest, whole: boolean): number {
+function shiftOf(
+  { start, length, source = start }: CopyExtent,
+  { from }: CopyRequest,
+  whole: boolean,
+): number {
   if (from === "zero") return 0;
   const end = from.offset + source + length + SECTOR;
   if (source < 0n || end > BigInt(Number.MAX_SAFE_INTEGER)) {

@@ -100,12 +100,17 @@ describe("copySpans", () => {
     ]);
   });
 
-  it.each([
-    ["overlaps from different places", { start: 0n, length: 1024n }, { start: 512n, length: 512n, source: 0n }],
-    ["a negative source", { start: 0n, length: 512n, source: -512n }],
-    ["a source out of reach", { start: 0n, length: 512n, source: 2n ** 53n }],
-    ["another part of a sector", { start: 0n, length: 512n, source: 100n }],
-  ])("refuses %s", (_name, ...extents) => {
+  interface Refusal {
+    name: string;
+    extents: { start: bigint; length: bigint; source?: bigint }[];
+  }
+  const moved: Refusal["extents"][number] = { start: 512n, length: 512n, source: 0n };
+  it.each<Refusal>([
+    { name: "overlaps from different places", extents: [{ start: 0n, length: 1024n }, moved] },
+    { name: "a negative source", extents: [{ ...moved, source: -512n }] },
+    { name: "a source out of reach", extents: [{ ...moved, source: 2n ** 53n }] },
+    { name: "another part of a sector", extents: [{ ...moved, source: 100n }] },
+  ])("refuses $name", ({ extents }) => {
     expect(() => spans(...extents)).toThrow(expect.objectContaining({ code: "LuksRequestInvalid" }));
   });
 });

@@ -10,7 +10,6 @@ import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 import { type InstancePlan, placeDisks, planInstance } from "./plan-instance.ts";
 import { type PreparedDisk, prepareCreate } from "./prepare-create.ts";
-import { requireSettled } from "./require-settled.ts";
 import { sagaStep } from "./steps.ts";
 import { afterUndo, journaledRollback, undoSteps } from "./undo.ts";
 
@@ -30,7 +29,7 @@ export async function createInstance(
   ctx: OpContext,
 ): Promise<InstanceRecord> {
   const { id } = request.server;
-  requireSettled(host, id);
+  using _claim = host.claim(id);
   if (host.inventory.instance(id)) {
     throw new LuksmithError(
       "InstanceExists",
@@ -72,11 +71,8 @@ async function makeDisks(
   using passphrases = new DisposableStack();
   const keyed: KeyedDisk[] = [];
   for (const each of prepared) {
-    keyed.push(await makeSecret(each, services, passphrases, ctx));
+    keyed.push(await makeSecret(each, services, operation, passphrases, ctx));
   }
-  const made = keyed.flatMap(({ disk }) => disk.encryption?.secretId ?? []);
-  if (made.length > 0)
-    operation.intend(...made.map((secret) => sagaStep({ kind: "secret-made", data: { id: secret } })));
   const { diskInfo, blockDeviceInfo } = placeDisks(host.config, plan.request, withSecrets(plan, keyed));
   const backend = services.chosenBackend;
   const disks: DiskRecord[] = [];
@@ -115,6 +111,7 @@ async function makeDisks(
 async function makeSecret(
   prepared: PreparedDisk,
   services: HostServices,
+  operation: Operation,
   passphrases: DisposableStack,
   ctx: OpContext,
 ): Promise<KeyedDisk> {
@@ -123,6 +120,8 @@ async function makeSecret(
   const passphrase = passphrases.use(GeneratedPassphrase.create());
   const name = secretName(prepared.disk.instanceUuid, prepared.disk.uuid);
   const { id } = await services.keys.create({ name, passphrase }, ctx);
+  // Recovery finds a secret by its name, where the key manager can look for names.
+  if (!services.keys.list) operation.intend(sagaStep({ kind: "secret-made", data: { id } }));
   return { ...prepared, passphrase, disk: { ...prepared.disk, encryption: { ...encryption, secretId: id } } };
 }
 

@@ -6,25 +6,31 @@ import type { Operation, Step } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 import { removeSnapshotFile } from "./remove-snapshot-file.ts";
-import { requireSettled } from "./require-settled.ts";
 import { readStep, type SagaStep, sagaStep } from "./steps.ts";
+
+export interface DeleteOptions {
+  /** Also where an encrypted disk is not found: whoever says so knows that it is gone for good. */
+  readonly forgetMissing: boolean;
+}
 
 /**
  * Erases and removes an instance's disks, then its secrets (never before: a secret is kept while its disk may exist).
  * Once begun it goes forward only; what a crash or an unreachable key manager leaves, `recover` finishes.
- * @throws `InstanceNotFound`, `DiskReplaced`, `DiskInUse` with nothing changed
+ * @throws `DiskNotFound`, `DiskReplaced`, `DiskInUse` with nothing changed
  */
 export async function deleteInstance(
   host: WritableHost,
   instance: InstanceRecord,
+  options: DeleteOptions,
   ctx: OpContext,
 ): Promise<void> {
-  requireSettled(host, instance.uuid);
+  using _claim = host.claim(instance.uuid);
   const services = await host.services();
   const steps: Step[] = [];
   for (const record of instance.disks) {
     const image = services.backend(record.backend).image(record);
     const identity = await image.requireOurs(record.identity, ctx);
+    if (!identity && record.encryption && !options.forgetMissing) throw diskMissing(record.path, image.label);
     await image.requireIdle(ctx);
     steps.push(
       sagaStep({
@@ -88,5 +94,14 @@ function unfinished(uuid: string, error: unknown): LuksmithError {
     "EphemeralEncryptionCleanupFailed",
     `deleting ${uuid} began and could not be finished: ${reason}. It will be finished by the next command, or now by "luksmith recover"`,
     { cause: error, details: { subject: uuid } },
+  );
+}
+
+/** A disk that cannot be seen may still exist (a file system that is not mounted), and then needs its secret. */
+export function diskMissing(path: string, label: string): LuksmithError {
+  return new LuksmithError(
+    "DiskNotFound",
+    `${label} is not there, and its passphrase would be deleted: mount its file system or put it back; if it is gone for good, delete with --forget-missing`,
+    { details: { path } },
   );
 }

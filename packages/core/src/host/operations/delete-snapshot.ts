@@ -4,27 +4,23 @@ import type { OpContext } from "../../image/op-context.ts";
 import { sameIdentity } from "../../image/same-identity.ts";
 import type { SnapshotRecord } from "../../journal/inventory.ts";
 import type { WritableHost } from "../host.ts";
-import { finishDelete } from "./delete-instance.ts";
-import { requireSettled } from "./require-settled.ts";
+import { type DeleteOptions, diskMissing, finishDelete } from "./delete-instance.ts";
 import { sagaStep } from "./steps.ts";
 
 /**
- * Removes a snapshot's file, then its secret. A file that was moved away is left alone, its secret with it.
+ * Removes a snapshot's file, then its secret.
  * @throws `DiskReplaced`, `DiskNotFound` with nothing changed
  */
 export async function deleteSnapshot(
   host: WritableHost,
   snapshot: SnapshotRecord,
+  options: DeleteOptions,
   ctx: OpContext,
 ): Promise<void> {
-  requireSettled(host, snapshot.uuid);
+  using _claim = host.claim(snapshot.uuid);
   const found = await fileIdentity(snapshot.path);
-  if (!found && snapshot.encryption) {
-    throw new LuksmithError(
-      "DiskNotFound",
-      `the snapshot ${snapshot.path} is not there: if it was moved, its passphrase is still needed; put it back to delete both`,
-      { details: { path: snapshot.path, snapshot: snapshot.uuid } },
-    );
+  if (!found && snapshot.encryption && !options.forgetMissing) {
+    throw diskMissing(snapshot.path, `snapshot ${snapshot.uuid} (${snapshot.path})`);
   }
   if (found && !sameIdentity(found, snapshot.identity)) {
     throw new LuksmithError(

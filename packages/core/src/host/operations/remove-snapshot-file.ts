@@ -17,7 +17,7 @@ export async function removeSnapshotFile(
   const found = await fileIdentity(file.path);
   if (!found || !sameIdentity(found, file.identity)) return;
   if (file.erase) {
-    await using store = await openFileHeader(file.path);
+    await using store = await openFileHeader(file.path, file.identity);
     await eraseHeader(store, PAYLOAD_OFFSET, ctx);
   }
   await removeName(file.path);

@@ -3,7 +3,6 @@ import type { OpContext } from "../../image/op-context.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
 import type { OpenOperation, Operation } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
-import { requireSettled } from "./require-settled.ts";
 
 const SECTOR = 512n;
 
@@ -32,7 +31,7 @@ export async function resizeDisk(
   virtualSize: bigint,
   ctx: OpContext,
 ): Promise<DiskRecord> {
-  requireSettled(host, instance.uuid);
+  using _claim = host.claim(instance.uuid);
   const record = diskOf(instance, name);
   if (virtualSize % SECTOR !== 0n || virtualSize <= 0n || virtualSize > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new LuksmithError(
@@ -47,9 +46,14 @@ export async function resizeDisk(
   const operation = host.journal.begin("resize", instance.uuid, ctx.requestId, data);
   try {
     await image.resize(virtualSize, ctx);
-  } finally {
-    await settle(host, operation, record, virtualSize, ctx);
+  } catch (error) {
+    // What cannot be settled now stays in the journal for recovery; the first error is the one to tell.
+    await settle(host, operation, record, virtualSize, ctx).catch((second: unknown) =>
+      ctx.log.error({ disk: record.uuid, err: second }, "could not settle a failed resize"),
+    );
+    throw error;
   }
+  await settle(host, operation, record, virtualSize, ctx);
   return { ...record, virtualSize };
 }
 

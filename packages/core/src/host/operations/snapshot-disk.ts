@@ -5,7 +5,6 @@ import { fileIdentity } from "../../file/file-identity.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { InstanceRecord, SnapshotRecord } from "../../journal/inventory.ts";
 import type { WritableHost } from "../host.ts";
-import { requireSettled } from "./require-settled.ts";
 import { diskOf } from "./resize-disk.ts";
 import { sagaStep } from "./steps.ts";
 import { afterUndo, journaledRollback, undoSteps } from "./undo.ts";
@@ -29,7 +28,7 @@ export async function snapshotDisk(
   request: SnapshotRequest,
   ctx: OpContext,
 ): Promise<SnapshotRecord> {
-  requireSettled(host, instance.uuid);
+  using _claim = host.claim(instance.uuid);
   const record = diskOf(instance, request.disk);
   if (await fileIdentity(request.target)) {
     throw new LuksmithError(
@@ -58,7 +57,8 @@ export async function snapshotDisk(
   try {
     using passphrase = encrypted ? GeneratedPassphrase.create() : undefined;
     const secret = passphrase && (await services.keys.create({ name, passphrase }, ctx));
-    if (secret) operation.intend(sagaStep({ kind: "secret-made", data: { id: secret.id } }));
+    if (secret && !services.keys.list)
+      operation.intend(sagaStep({ kind: "secret-made", data: { id: secret.id } }));
     const target = {
       path: request.target,
       format: request.format,

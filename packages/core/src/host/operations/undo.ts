@@ -70,6 +70,10 @@ async function undoStep(services: HostServices, step: SagaStep, ctx: OpContext):
  */
 export function afterUndo(error: unknown, failures: readonly Error[]): unknown {
   if (failures.length === 0) return error;
+  // The key manager refuses the undo as it refused the beginning: its own answer says what to do. Recovery looks again.
+  if (isLuksmithError(error) && failures.every((each) => isLuksmithError(each) && each.code === error.code)) {
+    return error;
+  }
   const first = error instanceof Error ? error.message : String(error);
   return new LuksmithError(
     "EphemeralEncryptionCleanupFailed",

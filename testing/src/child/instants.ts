@@ -1,0 +1,78 @@
+import fs from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
+import type { KeyManager, Plugin, Registrar, Token } from "@luksmith/core";
+import type { ImportModule } from "@luksmith/core/host";
+
+/**
+ * Counts the moments at which a crash makes a difference (a durable journal entry, a name that appeared or vanished, a
+ * secret that was stored or deleted, bytes that were copied) and kills this process at the chosen one.
+ */
+export class Instants {
+  readonly passed: string[] = [];
+  readonly #killAt: number;
+
+  constructor(killAt = Infinity) {
+    this.#killAt = killAt;
+  }
+
+  pass(name: string): void {
+    this.passed.push(name);
+    if (this.passed.length === this.#killAt) process.kill(process.pid, "SIGKILL");
+  }
+
+  /** Watches the calls by which names appear and vanish. */
+  watchFiles(): void {
+    for (const name of ["link", "unlink", "mkdir", "rmdir"] as const) {
+      const original: (...args: never[]) => Promise<unknown> = fs[name];
+      const watched = async (...args: never[]): Promise<unknown> => {
+        const result = await original(...args);
+        this.pass(name);
+        return result;
+      };
+      Object.assign(fs, { [name]: watched });
+    }
+    syncBuiltinESMExports();
+  }
+
+  /** Loads plugins whose key manager is watched. */
+  watchKeys(importModule: ImportModule): ImportModule {
+    return async (specifier) => {
+      const module = await importModule(specifier);
+      if (!specifier.includes("keymgr")) return module;
+      const { default: plugin } = module as { default: Plugin };
+      const register = (registrar: Registrar, config: unknown): void =>
+        plugin.register({ ...this.#watching(registrar) }, config);
+      return { default: { ...plugin, register } };
+    };
+  }
+
+  #watching(registrar: Registrar): Registrar {
+    return {
+      provide: <T>(of: Token<T>, factory: Parameters<Registrar["provide"]>[1]) =>
+        registrar.provide(of, (resolver) => this.#watchedKeys(factory(resolver) as KeyManager) as T),
+      contribute: (to, factory) => registrar.contribute(to, factory),
+    };
+  }
+
+  #watchedKeys(keys: KeyManager): KeyManager {
+    return {
+      name: keys.name,
+      create: async (request, ctx) => {
+        const ref = await keys.create(request, ctx);
+        this.pass("secret created");
+        return ref;
+      },
+      delete: async (ref, ctx) => {
+        await keys.delete(ref, ctx);
+        this.pass("secret deleted");
+      },
+      get: (ref, ctx) => keys.get(ref, ctx),
+      list: (filter, ctx) => keys.list?.(filter, ctx) ?? nothing(),
+      close: async () => keys.close?.(),
+    };
+  }
+}
+
+async function* nothing(): AsyncGenerator<never> {
+  // a key manager that cannot list
+}

@@ -1,0 +1,72 @@
+import { writeSync } from "node:fs";
+import {
+  createInstance,
+  deleteById,
+  errorToJson,
+  findInstance,
+  loadConfig,
+  parseRequest,
+  resizeDisk,
+  snapshotDisk,
+  verifyDisks,
+  WritableHost,
+} from "@luksmith/core/host";
+import { importWorkspace, testContext, type TestContext } from "../workspace.ts";
+import { Instants } from "./instants.ts";
+import { type Action, type Outcome, READY, type Scenario } from "./scenario.ts";
+
+/** One operation on a host in a process of its own, so that it can be killed, watched or starved. */
+const scenario = JSON.parse(process.argv[2] ?? "{}") as Scenario;
+const instants = new Instants(scenario.killAt);
+const ctx = testContext({ progress: ({ step }) => progress(step) });
+
+/** The first bytes, and some more, of each fill. */
+const steps = new Map<string, number>();
+function progress(step: string): void {
+  const times = (steps.get(step) ?? 0) + 1;
+  steps.set(step, times);
+  if (times <= 2) instants.pass(step);
+}
+
+async function act(host: WritableHost, action: Action, on: TestContext): Promise<unknown> {
+  switch (action.kind) {
+    case "create":
+      return (await createInstance(host, await parseRequest(action.request), on)).uuid;
+    case "delete":
+      return await deleteById(host, action.id, { forgetMissing: false }, on);
+    case "resize": {
+      const instance = await findInstance(host, action.id);
+      return (await resizeDisk(host, instance, action.disk, BigInt(action.bytes), on)).uuid;
+    }
+    case "snapshot":
+      return (await snapshotDisk(host, await findInstance(host, action.id), action.request, on)).uuid;
+    case "verify":
+      return await verifyDisks(host, action.id, on);
+    case "open":
+      return host.recovery;
+  }
+}
+
+async function run(): Promise<Outcome> {
+  instants.watchFiles();
+  const config = await loadConfig({ files: [scenario.configFile] });
+  const options = {
+    importModule: instants.watchKeys(importWorkspace),
+    command: "a child of a test",
+    onJournal: ({ event }: { event: string }) => instants.pass(`journal: ${event}`),
+  };
+  try {
+    await using host = await WritableHost.write(config, options, ctx);
+    await host.services();
+    writeSync(1, `${READY}\n`);
+    const result = await act(host, scenario.action, ctx);
+    if (scenario.hold) await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+    return { result, instants: instants.passed, logged: ctx.logged };
+  } catch (error) {
+    const { code, category, message } = errorToJson(error) as Record<string, string>;
+    const shown = { code: code ?? "", category: category ?? "", message: message ?? "" };
+    return { error: shown, instants: instants.passed, logged: [ctx.logged, errorToJson(error)] };
+  }
+}
+
+writeSync(1, `${JSON.stringify(await run())}\n`);

@@ -1,0 +1,32 @@
+import type { SnapshotRequest } from "@luksmith/core/host";
+
+/** What a child process shall do, as JSON in its arguments. */
+export interface Scenario {
+  readonly configFile: string;
+  readonly action: Action;
+  /** Kill this process, hard, at the n-th instant (see `instants.ts`). */
+  readonly killAt?: number;
+  /** Hold the host open until this process is killed. */
+  readonly hold?: boolean;
+}
+
+export type Action =
+  | { readonly kind: "create"; readonly request: Record<string, unknown> }
+  | { readonly kind: "delete"; readonly id: string }
+  | { readonly kind: "resize"; readonly id: string; readonly disk: string; readonly bytes: number }
+  | { readonly kind: "snapshot"; readonly id: string; readonly request: SnapshotRequest }
+  | { readonly kind: "verify"; readonly id: string }
+  | { readonly kind: "open" };
+
+/** The child's one line of output. */
+export interface Outcome {
+  /** What `errorToJson` gives; absent when all went well. */
+  readonly error?: { readonly code: string; readonly category: string; readonly message: string };
+  readonly instants: readonly string[];
+  /** Everything logged, at every level. */
+  readonly logged: unknown;
+  readonly result?: unknown;
+}
+
+/** Printed by the child when it is about to act. */
+export const READY = "ready";
