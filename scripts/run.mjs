@@ -11,6 +11,8 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const BIN = join(ROOT, "node_modules", ".bin");
+/** The workspace's own Node itself: what pnpm puts into .bin is a shell script, which keeps signals for itself. */
+const NODE = join(ROOT, "node_modules", "node", "bin", "node");
 const STAMP = join(ROOT, "node_modules", ".luksmith-installed");
 
 /** Programs we call, and the Debian package of each. */
@@ -125,7 +127,7 @@ switch (task) {
     install();
     bringPrograms(PROGRAMS);
     build();
-    run("node", ["scripts/demo.ts", ...rest]);
+    run(NODE, ["scripts/demo.ts", ...rest]);
     break;
   case "test":
     install();
@@ -140,12 +142,12 @@ switch (task) {
     install();
     bringPrograms(PROGRAMS);
     build();
-    run("node", ["--expose-gc", "bench/src/main.ts", ...rest]);
+    run(NODE, ["--expose-gc", "bench/src/main.ts", ...rest]);
     break;
   case "luksmith":
     install();
     if (isStale()) build();
-    run("node", [join(ROOT, "apps/agent/bin/luksmith.js"), ...rest], { cwd: callersFolder() });
+    run(NODE, [join(ROOT, "apps/agent/bin/luksmith.js"), ...rest], { cwd: callersFolder() });
     break;
   default:
     fail(`unknown task ${task}; use one of demo, test, bench, luksmith`);

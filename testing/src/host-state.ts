@@ -30,7 +30,7 @@ export async function addBystanders(temp: TempHost, image: string): Promise<Byst
   using passphrase = GeneratedPassphrase.create();
   const services = await host.services();
   const { id } = await services.keys.create({ name: `foreign ${randomUUID()}`, passphrase }, testContext());
-  const tree = treeOf(directory, join(temp.instancesPath, uuid), temp.imagesPath);
+  const tree = treeOf(directory, join(temp.instancesPath, uuid), temp.imageFile(image));
   return { instance: uuid, secret: id, file: "_base/not-ours", tree, snapshots };
 }
 

@@ -1,6 +1,7 @@
 import type { JournalListener } from "@luksmith/core/host";
 import { CommanderError } from "commander";
-import { buildProgram, type Work } from "./cli/program.ts";
+import type { Work } from "./cli/dispatch.ts";
+import { buildProgram } from "./cli/program.ts";
 import type { Io } from "./io.ts";
 import { reportError, usageError } from "./output/report-error.ts";
 import { type GlobalOptions, Session } from "./session.ts";

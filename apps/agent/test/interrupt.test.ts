@@ -27,4 +27,15 @@ describe("SIGINT during a create", () => {
     expect(readdirSync(join(host.path, "instances"))).toEqual([]);
     expect(await host.json(["list"])).toEqual({ instances: [], snapshots: [] });
   });
+
+  test("leaves one JSON object on standard error with --json", async () => {
+    const io = new MemoryIo({ stdin: JSON.stringify(host.request()) });
+    const { exitCode, out, err } = await host.run(["create", "-f", "-", "--json"], io, {
+      onJournal: ({ event }) => {
+        if (event === "begin") io.interrupt("SIGTERM");
+      },
+    });
+    expect([exitCode, out]).toEqual([130, ""]);
+    expect(JSON.parse(err)).toMatchObject({ error: { code: "Cancelled", category: "cancelled" } });
+  });
 });

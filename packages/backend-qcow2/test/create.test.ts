@@ -60,7 +60,7 @@ describe.skipIf(!hasQemu)("a new image in QEMU", () => {
     });
   });
 
-  it("takes what QEMU does to it: internal snapshots, resizing, another key slot", async () => {
+  it("takes what QEMU does to it: internal snapshots, discards, resizing", async () => {
     await using space = new Workspace();
     const image = await space.image({ virtualSize: 8n * MIB, encrypted: true });
     io(image, "write -P 7 0 1M");
@@ -77,6 +77,10 @@ describe.skipIf(!hasQemu)("a new image in QEMU", () => {
     must("qemu-img", "resize", ...opened(image), "3G");
     io(image, "write -P 9 2G 1M", "read -P 8 0 1M");
     check(image);
+    expect((await Qcow2File.open(image.handle)).header).toMatchObject({
+      snapshots: 1,
+      virtualSize: 3n * GIB,
+    });
   });
 });
 

@@ -10,7 +10,14 @@ import {
   GeneratedPassphrase,
   type Passphrase,
 } from "@luksmith/luks";
-import { createImage, type ImagePlan, planImage, type PlanRequest, Qcow2File } from "../src/format/index.ts";
+import {
+  createImage,
+  type GuestRun,
+  type ImagePlan,
+  planImage,
+  type PlanRequest,
+  Qcow2File,
+} from "../src/format/index.ts";
 
 export const KIB = 1024n;
 export const MIB = 1024n * KIB;
@@ -69,6 +76,13 @@ export function io(image: TestImage, ...commands: string[]): string {
   const output = must("qemu-io", ...commands.flatMap((command) => ["-c", command]), ...opened(image));
   if (/verification failed|error/iu.test(output)) throw new Error(output);
   return output;
+}
+
+/** All runs of an image. */
+export async function runsOf(image: Qcow2File): Promise<GuestRun[]> {
+  const all: GuestRun[] = [];
+  for await (const one of image.runs()) all.push(one);
+  return all;
 }
 
 /** A directory that goes away with the test. */

@@ -7,6 +7,7 @@ import {
   type SnapshotTarget,
 } from "@luksmith/core";
 import type { DiskBytes } from "./export-disk.ts";
+import { toolSpaceError } from "./tool-space-error.ts";
 
 /** QEMU's PBKDF2 calibration now and then reads a CPU clock that has not ticked yet, and gives up. */
 const CALIBRATION_FAULT = /Unable to get accurate CPU usage/;
@@ -56,7 +57,11 @@ export async function convertToQcow2(
       );
       return;
     } catch (error) {
-      if (attempt === TRIES || !isLuksmithError(error) || !CALIBRATION_FAULT.test(error.message)) throw error;
+      if (attempt < TRIES && isLuksmithError(error) && CALIBRATION_FAULT.test(error.message)) continue;
+      throw toolSpaceError(
+        error,
+        `there is no room for the copy of ${disk.name} at ${target.path}; free space or choose another place; what was begun was given back`,
+      );
     }
   }
 }

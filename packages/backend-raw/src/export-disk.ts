@@ -11,6 +11,7 @@ import {
   type OpContext,
   type Rollback,
   type SnapshotTarget,
+  throwIfCancelled,
   type UnlockedDisk,
 } from "@luksmith/core";
 import { convertToQcow2 } from "./convert-to-qcow2.ts";
@@ -49,6 +50,7 @@ export async function exportDisk(
     );
     if (target.format === "qcow2") await convertToQcow2(from, disk, file.handle.fd, target, services, ctx);
     else await copyRaw(from, source.fd, disk, file.handle, target, services, ctx);
+    throwIfCancelled(ctx);
     return await file.publish().catch((error: unknown) => {
       throw asTarget(error, target);
     });

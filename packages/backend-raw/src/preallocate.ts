@@ -1,5 +1,5 @@
 import type { ImageServices, OpContext } from "@luksmith/core";
-import { isLuksmithError, LuksmithError } from "@luksmith/core";
+import { toolSpaceError } from "./tool-space-error.ts";
 
 /**
  * Reserves the file's space without changing its size, as Nova does for `preallocate_images = space`.
@@ -18,18 +18,9 @@ export async function preallocate(
       ctx,
     );
   } catch (error) {
-    if (
-      !isLuksmithError(error) ||
-      error.code !== "CommandFailed" ||
-      !/No space|Disk quota/.test(error.message)
-    )
-      throw error;
-    throw new LuksmithError(
-      "NoSpace",
+    throw toolSpaceError(
+      error,
       `there is no room to preallocate ${bytes} bytes for ${label}; free space or set preallocate_images = none`,
-      {
-        cause: error,
-      },
     );
   }
 }

@@ -1,9 +1,10 @@
+import { IMAGE_CACHE_OPTIONS } from "./image-cache-options.ts";
 import { LIBVIRT_OPTIONS } from "./libvirt-options.ts";
 import { LUKSMITH_OPTIONS } from "./luksmith-options.ts";
 import { NOVA_OPTIONS } from "./nova-options.ts";
 import type { Option, ValuesOf } from "./option.ts";
 
-const TABLE = [...NOVA_OPTIONS, ...LIBVIRT_OPTIONS, ...LUKSMITH_OPTIONS] as const;
+const TABLE = [...NOVA_OPTIONS, ...LIBVIRT_OPTIONS, ...IMAGE_CACHE_OPTIONS, ...LUKSMITH_OPTIONS] as const;
 
 /** The value of every option in the table: `values.libvirt.images_type`. */
 export type ConfigValues = ValuesOf<(typeof TABLE)[number]>;
@@ -18,7 +19,6 @@ export const PASS_THROUGH_SECTIONS: readonly string[] = [
   "glance",
   "keystone_authtoken",
   "service_user",
-  "image_cache",
 ];
 
 /** Plugins' own sections are named `[luksmith:<plugin>]`. */

@@ -4,12 +4,11 @@ import type { Passphrase } from "@luksmith/luks";
 import type { Command, CommandResult, CommandRunner } from "../command/command-runner.ts";
 import { openTmpfsFile } from "../command/tmpfs-file.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
+import { ProcessGroup } from "./process-group.ts";
 import { cancelledError, type OpContext, throwIfCancelled } from "../image/op-context.ts";
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 const DEFAULT_OUTPUT_BYTES = 1024 * 1024;
-/** SIGKILL follows SIGTERM after this many ms. */
-const GRACE_MS = 2_000;
 const STDERR_KEPT = 2_000;
 
 /** The Debian package of each program we may call, for the message when it is missing. */
@@ -46,9 +45,7 @@ export class ExecaRunner implements CommandRunner {
       env: { PATH: searchPath(), HOME: process.env["HOME"] ?? "/", LC_ALL: "C", ...command.env },
       extendEnv: false,
       reject: false,
-      timeout,
-      forceKillAfterDelay: GRACE_MS,
-      cancelSignal: ctx.signal,
+      detached: true, // leads a process group of its own
       maxBuffer: command.maxOutputBytes ?? DEFAULT_OUTPUT_BYTES,
       stripFinalNewline: false,
       encoding: "utf8",
@@ -58,7 +55,9 @@ export class ExecaRunner implements CommandRunner {
     const { onStdout } = command;
     if (onStdout) child.stdout?.on("data", (chunk: Buffer) => onStdout(chunk.toString()));
     if (command.stdin && child.stdin) writeSecret(command.stdin, child.stdin);
+    using group = new ProcessGroup(child, timeout, ctx.signal);
     const result = await child;
+    if (result.isMaxBuffer) group.end();
     const ms = Math.round(performance.now() - started);
     ctx.log.debug({ file: command.file, args: command.args, exitCode: result.exitCode, ms }, "command");
     if (ctx.signal.aborted) throw cancelledError(ctx.signal.reason);
@@ -68,7 +67,7 @@ export class ExecaRunner implements CommandRunner {
     if (result.exitCode !== undefined && command.okExitCodes?.includes(result.exitCode)) {
       return { exitCode: result.exitCode, stdout, stderr };
     }
-    throw failure(command, result, stderr, timeout);
+    throw failure(command, { ...result, timedOut: group.timedOut }, stderr, timeout);
   }
 }
 

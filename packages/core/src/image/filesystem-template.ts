@@ -1,3 +1,4 @@
+import { ioError } from "../errors/io-error.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import { openTmpfsFile } from "../command/tmpfs-file.ts";
 import type { Extent, GuestFormat, ImageSource } from "./disk-content.ts";
@@ -63,7 +64,7 @@ export async function makeFilesystem(
     };
   } catch (error) {
     await file.close();
-    throw error;
+    throw ioError(error, `making a file system for ${disk.name} in memory`);
   }
 }
 

@@ -1,10 +1,15 @@
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import { ioError } from "../errors/io-error.ts";
 import { isLuksmithError, LuksmithError } from "../errors/luksmith-error.ts";
 
 /** SQLITE_CORRUPT and SQLITE_NOTADB of sqlite3.h */
 const DAMAGED = new Set([11, 26]);
-/** SQLITE_FULL */
+/** SQLITE_FULL, and SQLITE_IOERR, which SQLite says where it cannot grow what it shares between processes. */
 const FULL = 13;
+const IO_ERROR = 10;
+/** Bytes free below which a failed write is put down to want of space: what SQLite grows its files by. */
+const LEAST_FREE = 128 * 1024;
 
 /** @param why what is wrong with the journal, as the end of a sentence */
 export function corruptJournal(path: string, why: string, cause?: unknown): LuksmithError {
@@ -21,7 +26,7 @@ export function journalError(error: unknown, path: string): Error {
   const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
   const reason = error instanceof Error ? error.message : String(error);
   if (DAMAGED.has(code)) return corruptJournal(path, reason, error);
-  if (code === FULL) {
+  if (code === FULL || (code === IO_ERROR && isFull(path))) {
     return new LuksmithError(
       "NoSpace",
       `writing the journal ${path} failed: ${reason}; free space, then try again`,
@@ -29,4 +34,9 @@ export function journalError(error: unknown, path: string): Error {
     );
   }
   return ioError(error, `using the journal ${path}`);
+}
+
+function isFull(path: string): boolean {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  return bavail * bsize < LEAST_FREE;
 }

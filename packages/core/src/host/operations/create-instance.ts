@@ -11,7 +11,7 @@ import type { HostServices } from "../host-services.ts";
 import { type InstancePlan, placeDisks, planInstance } from "./plan-instance.ts";
 import { type PreparedDisk, prepareCreate } from "./prepare-create.ts";
 import { sagaStep } from "./steps.ts";
-import { afterUndo, journaledRollback, undoSteps } from "./undo.ts";
+import { journaledRollback, takeBack } from "./undo.ts";
 
 /** A disk with the passphrase that was made for it. */
 interface KeyedDisk extends PreparedDisk {
@@ -52,11 +52,8 @@ export async function createInstance(
   try {
     return await makeDisks(host, services, plan, prepared, operation, ctx);
   } catch (error) {
-    ctx.log.warn({ instance: id, err: error }, "create failed, taking it back");
-    operation.undoing(error instanceof Error ? error.message : String(error));
-    const failures = await undoSteps(services, operation.steps, ctx);
-    if (failures.length === 0) operation.end("undone");
-    throw afterUndo(error, failures);
+    ctx.log.info({ instance: id, err: error }, "create failed, taking it back");
+    throw await takeBack(services, operation, error, ctx);
   }
 }
 

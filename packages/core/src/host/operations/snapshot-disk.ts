@@ -7,7 +7,7 @@ import type { InstanceRecord, SnapshotRecord } from "../../journal/inventory.ts"
 import type { WritableHost } from "../host.ts";
 import { diskOf } from "./resize-disk.ts";
 import { sagaStep } from "./steps.ts";
-import { afterUndo, journaledRollback, undoSteps } from "./undo.ts";
+import { journaledRollback, takeBack } from "./undo.ts";
 
 export interface SnapshotRequest {
   readonly disk: string;
@@ -81,9 +81,6 @@ export async function snapshotDisk(
     operation.end("done", () => host.inventory.addSnapshot(snapshot));
     return snapshot;
   } catch (error) {
-    operation.undoing(error instanceof Error ? error.message : String(error));
-    const failures = await undoSteps(services, operation.steps, ctx);
-    if (failures.length === 0) operation.end("undone");
-    throw afterUndo(error, failures);
+    throw await takeBack(services, operation, error, ctx);
   }
 }

@@ -65,10 +65,33 @@ async function undoStep(services: HostServices, step: SagaStep, ctx: OpContext):
 }
 
 /**
+ * Takes back what a failed operation made; gives the error to raise. A journal that cannot be written any more (no space)
+ * does not keep it from that: what it cannot note down, recovery does again.
+ */
+export async function takeBack(
+  services: HostServices,
+  operation: Operation,
+  error: unknown,
+  ctx: OpContext,
+): Promise<unknown> {
+  const noted = (write: () => void): void => {
+    try {
+      write();
+    } catch (failure) {
+      ctx.log.error({ operation: operation.id, err: failure }, "could not write to the journal");
+    }
+  };
+  noted(() => operation.undoing(error instanceof Error ? error.message : String(error)));
+  const failures = await undoSteps(services, operation.steps, ctx);
+  if (failures.length === 0) noted(() => operation.end("undone"));
+  return afterUndo(error, failures);
+}
+
+/**
  * The error to raise when an operation failed and was taken back: its own, or, when something was left, one that says
  * so and keeps the first as its cause.
  */
-export function afterUndo(error: unknown, failures: readonly Error[]): unknown {
+function afterUndo(error: unknown, failures: readonly Error[]): unknown {
   if (failures.length === 0) return error;
   // The key manager refuses the undo as it refused the beginning: its own answer says what to do. Recovery looks again.
   if (isLuksmithError(error) && failures.every((each) => isLuksmithError(each) && each.code === error.code)) {

@@ -20,8 +20,14 @@ const DECLARATIONS: Readonly<Record<string, Declaration>> = {
   ami: { formats: ["raw", "iso"], anyContent: true },
   aki: { formats: ["raw", "iso"], anyContent: true },
   ari: { formats: ["raw", "iso"], anyContent: true },
-  // Glance knows these; they are refused by their own codes once the bytes agree.
+  // Glance knows these, or can be made to; each is refused by its own code once the bytes agree.
   vdi: { formats: ["vdi"] },
+  qed: { formats: ["qed"] },
+  qcow: { formats: ["qcow"] },
+  parallels: { formats: ["parallels"] },
+  bochs: { formats: ["bochs"] },
+  cloop: { formats: ["cloop"] },
+  dmg: { formats: ["dmg"] },
   ploop: { formats: ["ploop", "parallels"] },
 };
 

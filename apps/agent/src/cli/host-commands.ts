@@ -1,0 +1,31 @@
+import { Argument, type Command } from "commander";
+import type { Dispatch } from "./dispatch.ts";
+
+/** recover, config, plugins, completion */
+export function addHostCommands(program: Command, dispatch: Dispatch): void {
+  program
+    .command("recover")
+    .description(
+      "end what an earlier process left unfinished; exit code 65 when something could not be ended",
+    )
+    .action(() => dispatch(async (session) => (await import("./recover.ts")).recover(session)));
+  program
+    .command("config")
+    .description("look at the configuration")
+    .command("show")
+    .description("print the values in effect and where each comes from")
+    .action(() => dispatch(async (session) => (await import("./config-show.ts")).configShow(session)));
+  program
+    .command("plugins")
+    .description("look at the plugins")
+    .command("list")
+    .description("load the configured plugins and print what they provide")
+    .action(() => dispatch(async (session) => (await import("./plugins-list.ts")).pluginsList(session)));
+  program
+    .command("completion")
+    .description("print a completion script for a shell")
+    .addArgument(new Argument("<SHELL>", "the shell").choices(["bash", "zsh", "fish"]))
+    .action((shell: "bash" | "zsh" | "fish") =>
+      dispatch(async (session) => (await import("./completion.ts")).completion(session, shell, program)),
+    );
+}
