@@ -51,7 +51,7 @@ describe("an operation that is cancelled", () => {
     const pid = await contentOf(mark);
     stop.abort(new Error("enough"));
     await expectRefusal(() => create, "Cancelled", "cancelled");
-    await ended(pid);
+    expect(await ended(pid)).toBe(true);
     await expectConsistent(temp, host, others);
   });
 
@@ -64,7 +64,8 @@ describe("an operation that is cancelled", () => {
       const stop = new AbortController();
       const ctx = testContext({ signal: stop.signal, progress: () => stop.abort(new Error("enough")) });
       const request = { disk: "disk", target: join(others.snapshots, "copy"), format, plain: true };
-      await expectRefusal(() => snapshotDisk(host, instance, request, ctx), "Cancelled", "cancelled");
+      const copy = snapshotDisk(host, instance, request, ctx);
+      await expect(copy).rejects.toMatchObject({ code: "Cancelled", category: "cancelled" });
       await expectConsistent(temp, host, others);
     }
   });
@@ -82,7 +83,7 @@ describe("a tool that hangs", () => {
     const error = await expectRefusal(create, "CommandTimedOut", "timeout");
     expect(error.message).toContain("qemu-img");
     expect(error.retryable).toBe(true);
-    await ended(Number(readFileSync(mark, "utf8")));
+    expect(await ended(Number(readFileSync(mark, "utf8")))).toBe(true);
     await expectConsistent(temp, host, others);
   });
 
@@ -167,8 +168,9 @@ async function contentOf(path: string): Promise<number> {
 }
 
 /** Waits until the tool's own child is gone: the test runs out of time otherwise. */
-async function ended(pid: number): Promise<void> {
+async function ended(pid: number): Promise<boolean> {
   while (isRunning(pid)) await new Promise((resolve) => setTimeout(resolve, 10));
+  return true;
 }
 
 /** A zombie does not run any more. */

@@ -8,7 +8,7 @@ export class ProcessWatch {
   readonly #seen = new Set<string>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(everyMs = 1) {
+  constructor(everyMs = 10) {
     this.#timer = setInterval(() => this.#look(), everyMs);
   }
 

@@ -98,10 +98,12 @@ describe("a state directory that is not ours alone", () => {
     const elsewhere = join(temp.root, "elsewhere");
     renameSync(temp.statePath, elsewhere);
     symlinkSync(elsewhere, temp.statePath);
-    await expectRefusal(() => temp.write(), "StateDirectoryUnsafe", "config");
-    const file = tempHost();
-    writeFileSync(file.statePath, "", { mode: 0o600 });
-    await expectRefusal(() => file.write(), "StateDirectoryUnsafe", "config");
+    const link = await expectRefusal(() => temp.write(), "StateDirectoryUnsafe", "config");
+    expect(link.message).toContain("is not a directory");
+    const other = tempHost();
+    writeFileSync(other.statePath, "", { mode: 0o600 });
+    const file = await expectRefusal(() => other.write(), "StateDirectoryUnsafe", "config");
+    expect(file.message).toContain("is not a directory");
   });
 });
 

@@ -5,7 +5,7 @@ import { join, relative } from "node:path";
 /** Every name below the directories, with kind, mode, inode and content: two are equal when nothing changed. */
 export function treeOf(...roots: readonly string[]): ReadonlyMap<string, string> {
   const tree = new Map<string, string>();
-  for (const root of roots) walk(root, root, tree);
+  for (const root of roots) walk(root, tree);
   return tree;
 }
 
@@ -26,13 +26,13 @@ function entriesBelow(root: string, directories: boolean): readonly string[] {
     .toSorted();
 }
 
-function walk(root: string, path: string, tree: Map<string, string>): void {
+function walk(path: string, tree: Map<string, string>): void {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (!stat) return;
   const common = `${(stat.mode & 0o7777).toString(8)} inode ${stat.ino}`;
   if (stat.isDirectory()) {
     tree.set(path, `directory ${common}`);
-    for (const name of readdirSync(path)) walk(root, join(path, name), tree);
+    for (const name of readdirSync(path)) walk(join(path, name), tree);
   } else if (stat.isSymbolicLink()) tree.set(path, `link ${common} ${readlinkSync(path)}`);
   else if (stat.isFile()) tree.set(path, `file ${common} ${stat.size} ${contentHash(path)}`);
   else tree.set(path, `special ${common}`);

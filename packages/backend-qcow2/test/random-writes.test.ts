@@ -1,10 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createSectorCipher, LuksEngine } from "@luksmith/luks";
 import { afterAll, describe, expect, it } from "vitest";
-import { exportGuest, Qcow2File, readGuest } from "../src/format/index.ts";
-import { check, hasQemu, must, opened, type OurImage, Workspace } from "./qemu.ts";
+import { Qcow2File, readGuest } from "../src/format/index.ts";
+import { exported } from "./guest-content.ts";
+import { check, hasQemu, must, opened } from "./qemu.ts";
+import { Workspace } from "./workspace.ts";
 
 const engine = new LuksEngine({ threads: 1 });
 afterAll(() => engine[Symbol.asyncDispose]());
@@ -36,29 +38,6 @@ function writeOnce(model: Buffer, random: (below: number) => number): string {
   const byte = 1 + random(255);
   model.fill(byte, at, at + length);
   return `write -P ${byte} ${at} ${length}`;
-}
-
-async function ourView(space: Workspace, image: OurImage, base?: Buffer): Promise<Buffer> {
-  const path = space.file();
-  writeFileSync(path, "");
-  truncateSync(path, Number(image.file.virtualSize));
-  const to = await space.handle(path);
-  const file = await Qcow2File.open(image.handle);
-  await exportGuest(file, {
-    engine,
-    to: { fd: to.fd, offset: 0n },
-    zeros: "skip",
-    ...(image.container ? { volumeKey: image.container.volumeKey } : {}),
-    ...(base
-      ? {
-          backing: async ({ start, length }) => {
-            const part = base.subarray(Number(start), Number(start + length));
-            await to.write(part, 0, part.length, Number(start));
-          },
-        }
-      : {}),
-  });
-  return readFileSync(path);
 }
 
 describe.skipIf(!hasQemu)("random writes of a guest", () => {
@@ -98,7 +77,7 @@ describe.skipIf(!hasQemu)("random writes of a guest", () => {
       const plain = space.file();
       must("qemu-img", "convert", ...opened(image), "-O", "raw", plain);
       expect(readFileSync(plain).equals(model)).toBe(true);
-      expect((await ourView(space, image, baseBytes)).equals(model)).toBe(true);
+      expect((await exported(space, engine, image, baseBytes)).equals(model)).toBe(true);
 
       const file = await Qcow2File.open(image.handle);
       if (image.container === undefined) throw new Error("not encrypted");

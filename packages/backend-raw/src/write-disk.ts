@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import type { AllocateImage, ImageDisk, LuksEngine, OpContext } from "@luksmith/core";
+import type { AllocateImage, HeaderWrite, ImageDisk, LuksEngine, OpContext } from "@luksmith/core";
 
 /**
  * Writes header and content into a new, empty file and gives it its size. What the content does not cover stays a
@@ -10,13 +10,18 @@ export async function writeDisk(
   file: FileHandle,
   disk: ImageDisk,
   dataOffset: bigint,
-  { content, container }: AllocateImage,
+  request: AllocateImage,
   luks: LuksEngine,
   ctx: OpContext,
 ): Promise<void> {
-  for (const { offset, bytes } of container?.writes ?? []) await file.write(bytes, 0, bytes.length, offset);
-  await file.truncate(Number(dataOffset + disk.virtualSize));
+  const { content } = request;
+  const container = await request.container;
+  const sized = file.truncate(Number(dataOffset + disk.virtualSize));
+  await Promise.all([sized, ...(container?.writes ?? []).map((write) => writeFully(file, write))]);
   if (!content) return;
+  const report = (doneBytes: bigint, totalBytes: bigint): void =>
+    ctx.progress?.({ step: `write ${disk.name}`, doneBytes, totalBytes });
+  report(0n, content.length);
   await luks.copy({
     from: { fd: content.fd, offset: 0n },
     to: { fd: file.fd, offset: dataOffset, ...(container ? { volumeKey: container.volumeKey } : {}) },
@@ -24,7 +29,13 @@ export async function writeDisk(
     extents: content.extents,
     sparse: container === undefined,
     signal: ctx.signal,
-    onProgress: (doneBytes, totalBytes) =>
-      ctx.progress?.({ step: `write ${disk.name}`, doneBytes, totalBytes }),
+    onProgress: report,
   });
+}
+
+async function writeFully(file: FileHandle, { offset, bytes }: HeaderWrite): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done);
+    done += bytesWritten;
+  }
 }

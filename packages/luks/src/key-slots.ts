@@ -95,16 +95,31 @@ export function killKeySlot(
 }
 
 /**
- * Makes the data unreadable for ever: all key slots are disabled, and every slot's key material is overwritten with
- * random bytes, active or not. The header comes first, because nothing opens any more once its salts are gone.
+ * Makes the data unreadable for ever: all key slots are disabled, and their key material is overwritten with random
+ * bytes. The header comes first, because nothing opens any more once its salts are gone.
  *
- * @param container - the header, or the start of the container
+ * @param container - the header, or the start of the container: a disabled slot whose material is all zero there has
+ * never held a key and is left out
  */
 export function eraseKeySlots(container: LuksHeader | Uint8Array): HeaderWrite[] {
+  const area = container instanceof Uint8Array ? container : undefined;
   const header = container instanceof Uint8Array ? parseHeader(container) : container;
-  const bytes = container instanceof Uint8Array ? container : serializeHeader(container);
   const slots = [...header.keySlots.entries()].map(([i, slot]): [number, KeySlot] => [i, disabled(slot)]);
-  return [headerWith(bytes, slots), ...header.keySlots.map((slot) => randomMaterial(header, slot))];
+  return [
+    headerWith(area ?? serializeHeader(header), slots),
+    ...header.keySlots
+      .filter((slot) => slot.active || !isBlank(area, header, slot))
+      .map((slot) => randomMaterial(header, slot)),
+  ];
+}
+
+/** Whether a slot's key material is known to be all zero. */
+function isBlank(area: Uint8Array | undefined, header: LuksHeader, slot: KeySlot): boolean {
+  const start = slot.keyMaterialOffset * SECTOR;
+  const end = start + keyMaterialSectors(header.keyBytes, slot.stripes) * SECTOR;
+  if (area === undefined || area.length < end) return false;
+  const material = Buffer.from(area.buffer, area.byteOffset + start, end - start);
+  return material[0] === 0 && material.compare(material, 1, end - start, 0, end - start - 1) === 0;
 }
 
 function checkedSlot(header: LuksHeader, keySlot: number): KeySlot {

@@ -20,18 +20,23 @@ export class Instants {
     if (this.passed.length === this.#killAt) process.kill(process.pid, "SIGKILL");
   }
 
-  /** Watches the calls by which names appear and vanish. */
-  watchFiles(): void {
-    for (const name of ["link", "unlink", "mkdir", "rmdir"] as const) {
-      const original: (...args: never[]) => Promise<unknown> = fs[name];
-      const watched = async (...args: never[]): Promise<unknown> => {
-        const result = await original(...args);
-        this.pass(name);
-        return result;
-      };
-      Object.assign(fs, { [name]: watched });
-    }
+  /** Watches the calls by which names appear and vanish, and files get their size. */
+  async watchFiles(): Promise<void> {
+    for (const name of ["link", "unlink", "mkdir", "rmdir"] as const) this.#watch(fs, name);
     syncBuiltinESMExports();
+    await using file = await fs.open("/dev/null");
+    this.#watch(Object.getPrototypeOf(file) as typeof file, "truncate");
+  }
+
+  #watch<K extends string>(on: Record<K, (...args: never[]) => Promise<unknown>>, name: K): void {
+    const original = on[name];
+    const pass = (): void => this.pass(name);
+    const watched = async function (this: unknown, ...args: never[]): Promise<unknown> {
+      const result = await original.apply(this, args);
+      pass();
+      return result;
+    };
+    Object.assign(on, { [name]: watched });
   }
 
   /** Loads plugins whose key manager is watched. */

@@ -48,7 +48,7 @@ async function act(host: WritableHost, action: Action, on: TestContext): Promise
 }
 
 async function run(): Promise<Outcome> {
-  instants.watchFiles();
+  await instants.watchFiles();
   const config = await loadConfig({ files: [scenario.configFile] });
   const options = {
     importModule: instants.watchKeys(importWorkspace),

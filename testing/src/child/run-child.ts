@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { type Outcome, READY, type Scenario } from "./scenario.ts";
 
@@ -32,10 +33,7 @@ export function startChild(scenario: Scenario, { through = [], env = {} }: Child
   return { process: child, ready: once(child.stdout, "data"), outcome: outcomeOf(child) };
 }
 
-async function outcomeOf(
-  child: ReturnType<typeof spawn> & { stdout: NodeJS.ReadableStream | null },
-): Promise<Outcome | undefined> {
-  if (!child.stdout || !child.stderr) throw new Error("a child has its output piped");
+async function outcomeOf(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Outcome | undefined> {
   const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   if (child.signalCode === "SIGKILL") return undefined;
   const line = output.split("\n").find((each) => each !== "" && each !== READY);

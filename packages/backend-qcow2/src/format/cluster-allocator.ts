@@ -70,6 +70,8 @@ export class ClusterAllocator {
     await this.#file.truncate(this.#end * clusterSize);
     await this.#setRefcounts(this.#first, this.#end - this.#first, 1);
     if (this.#tableDirty) {
+      // The table must not lead to a block that does not count itself yet.
+      await this.#file.datasync();
       const view = new DataView(new ArrayBuffer(this.#table.clusters * clusterSize));
       for (const [i, offset] of this.#blocks.entries()) view.setBigUint64(i * ENTRY, BigInt(offset));
       await writeFully(this.#file, new Uint8Array(view.buffer), this.#table.offset);

@@ -17,3 +17,4 @@ export { Qcow2File } from "./qcow2-file.ts";
 export { type GuestContent, Qcow2Writer } from "./qcow2-writer.ts";
 export { readGuest } from "./read-guest.ts";
 export { setBacking } from "./set-backing.ts";
+export { spaceNeeded } from "./space-needed.ts";

@@ -65,13 +65,12 @@ async function publish(
   undo: Rollback,
 ): Promise<DiskIdentity> {
   try {
-    await handle.datasync();
-    const identity = identityOf(await handle.stat({ bigint: true }));
+    const [stat] = await Promise.all([handle.stat({ bigint: true }), handle.datasync()]);
+    const identity = identityOf(stat);
     await undo.defer({ path, identity });
     await link(temporary, path);
     await unlink(temporary);
-    await syncDirectory(dirname(path));
-    for (const made of madeDirectories) await syncDirectory(dirname(made));
+    await Promise.all([path, ...madeDirectories].map((name) => syncDirectory(dirname(name))));
     return identity;
   } catch (error) {
     if (errnoOf(error) !== "EEXIST") throw ioError(error, `making ${path}`, { path });

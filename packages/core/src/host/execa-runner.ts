@@ -67,7 +67,13 @@ export class ExecaRunner implements CommandRunner {
     if (result.exitCode !== undefined && command.okExitCodes?.includes(result.exitCode)) {
       return { exitCode: result.exitCode, stdout, stderr };
     }
-    throw failure(command, { ...result, timedOut: group.timedOut }, stderr, timeout);
+    const { exitCode, signal, isMaxBuffer, code } = result;
+    throw failure(
+      command,
+      { exitCode, signal, isMaxBuffer, code, timedOut: group.timedOut },
+      stderr,
+      timeout,
+    );
   }
 }
 

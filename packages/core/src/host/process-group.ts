@@ -1,5 +1,3 @@
-import type { Subprocess } from "execa";
-
 /** SIGKILL follows SIGTERM after this many ms. */
 const GRACE_MS = 2_000;
 
@@ -16,7 +14,7 @@ export class ProcessGroup implements Disposable {
   #ending = false;
 
   /** @param child started with `detached` */
-  constructor(child: Pick<Subprocess, "pid">, timeoutMs: number, signal: AbortSignal) {
+  constructor(child: { readonly pid?: number | undefined }, timeoutMs: number, signal: AbortSignal) {
     this.#leader = child.pid;
     this.#signal = signal;
     this.#after(timeoutMs, () => {

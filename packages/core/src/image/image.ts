@@ -7,7 +7,7 @@ import type { HeaderStore } from "./header-store.ts";
 import type { BackendCapabilities, ImageServices } from "./image-backend.ts";
 import type { DiskIdentity, DiskSource, ImageDisk } from "./image-disk.ts";
 import { type OpContext, throwIfCancelled } from "./op-context.ts";
-import { proveEncrypted } from "./prove.ts";
+import { openByStoredPassphrase, proveEncrypted } from "./prove.ts";
 import { readHeader } from "./read-header.ts";
 import type { Rollback, UndoRecord } from "./rollback.ts";
 import { sameIdentity } from "./same-identity.ts";
@@ -19,8 +19,11 @@ import type { VerifyReport } from "./verify-report.ts";
 /** What a backend is asked to make. */
 export interface AllocateImage {
   readonly content: DiskContent | undefined;
-  /** Header, first key slot and volume key, ready to be written; absent for a plain disk. Disposed by the base class. */
-  readonly container: FormattedContainer | undefined;
+  /**
+   * Header, first key slot and volume key; absent for a plain disk. Being made while the backend makes room, so await it
+   * late. Disposed by the base class.
+   */
+  readonly container: Promise<FormattedContainer> | undefined;
 }
 
 export interface CreateImage {
@@ -101,16 +104,23 @@ export abstract class Image {
         `${this.label} is to be encrypted, but no passphrase was made for it`,
       );
     }
-    const container = await this.services.luks.format({
+    const container = this.services.luks.format({
       uuid: this.disk.uuid,
       payloadOffset: this.payloadOffset,
       passphrase,
       iterations: this.services.policy.pbkdfIterations,
     });
-    using _key = container.volumeKey;
-    await this.allocate({ content: content.content, container }, undo, ctx);
-    await using header = await this.header(ctx);
-    await proveEncrypted(this.disk, header, container, this.services, ctx);
+    // Opened by the passphrase as the key manager has it, while the storage syncs.
+    const opened = container.then((made) => openByStoredPassphrase(this.disk, made, this.services, ctx));
+    try {
+      await this.allocate({ content: content.content, container }, undo, ctx);
+      await using header = await this.header(ctx);
+      await proveEncrypted(this.disk, header, await container, opened, ctx);
+    } finally {
+      for (const settled of await Promise.allSettled([container, opened])) {
+        if (settled.status === "fulfilled") settled.value?.volumeKey[Symbol.dispose]();
+      }
+    }
   }
 
   /**

@@ -1,27 +1,44 @@
-import type { FormattedContainer } from "@luksmith/luks";
-import { isLuksmithError, LuksmithError } from "../errors/luksmith-error.ts";
+import type { FormattedContainer, Unlocked } from "@luksmith/luks";
+import { LuksmithError } from "../errors/luksmith-error.ts";
 import type { HeaderStore } from "./header-store.ts";
 import type { ImageServices } from "./image-backend.ts";
 import type { ImageDisk } from "./image-disk.ts";
 import type { OpContext } from "./op-context.ts";
-import { unlockDisk } from "./unlock.ts";
 
 /**
- * Shows that the disk is encrypted, from what the storage gives back: its header is the one made for it, and, under
- * the policy `unlock`, the passphrase as the key manager has it opens it to the same volume key.
+ * Opens a header that was just made with the passphrase as the key manager gives it, under the policy `unlock`; under
+ * `header` there is nothing to open. The caller disposes the key.
+ * @throws `EphemeralEncryptionSecretNotFound`, `LuksPassphraseRefused`, `KeyManagerUnavailable`
+ */
+export async function openByStoredPassphrase(
+  disk: ImageDisk,
+  container: FormattedContainer,
+  services: ImageServices,
+  ctx: OpContext,
+): Promise<Unlocked | undefined> {
+  const secretId = disk.encryption?.secretId;
+  if (services.policy.verify === "header" || !secretId) return undefined;
+  using passphrase = await services.keys.get({ id: secretId }, ctx);
+  return await services.luks.unlock(headerArea(container), passphrase);
+}
+
+/**
+ * Shows that the disk is encrypted: what the storage gives back is, byte for byte, the header that was made for it, and
+ * that header opens by the stored passphrase to the key its data is encrypted with.
+ * @param opened what `openByStoredPassphrase` found of the same header
  * @throws `DiskNotProven`
  */
 export async function proveEncrypted(
   disk: ImageDisk,
   store: HeaderStore,
   container: FormattedContainer,
-  services: ImageServices,
+  opened: Promise<Unlocked | undefined>,
   ctx: OpContext,
 ): Promise<void> {
   const notProven = (why: string, cause?: unknown): LuksmithError =>
     new LuksmithError(
       "DiskNotProven",
-      `${disk.name} of instance ${disk.instanceUuid} could not be proven encrypted: ${why}; it was removed again, check the storage below it`,
+      `${disk.name} of instance ${disk.instanceUuid} could not be proven encrypted: ${why}; it was removed again, check the storage below it and the key manager`,
       { details: { disk: disk.name }, ...(cause === undefined ? {} : { cause }) },
     );
   for (const { offset, bytes } of container.writes) {
@@ -29,18 +46,16 @@ export async function proveEncrypted(
     if (Buffer.compare(stored, bytes) !== 0)
       throw notProven(`its storage does not give back byte ${offset} and on`);
   }
-  if (services.policy.verify === "header") return;
-  using opened = await unlockDisk(disk, store, services, ctx).catch((error: unknown) => {
-    throw isOtherTrouble(error) ? error : notProven("the stored passphrase does not open it", error);
+  const unlocked = await opened.catch((error: unknown) => {
+    throw notProven("the stored passphrase does not open it", error);
   });
-  const same = opened.volumeKey.use((a) => container.volumeKey.use((b) => Buffer.compare(a, b) === 0));
-  if (!same) throw notProven("the stored passphrase opens it to another volume key");
+  const same = unlocked?.volumeKey.use((a) => container.volumeKey.use((b) => Buffer.compare(a, b) === 0));
+  if (same === false) throw notProven("the stored passphrase opens it to another volume key");
 }
 
-/** What says nothing about the disk: the caller stopped, or the key manager did not answer. */
-function isOtherTrouble(error: unknown): boolean {
-  return (
-    isLuksmithError(error) &&
-    (["cancelled", "unavailable", "timeout"].includes(error.category) || error.code === "PermissionDenied")
-  );
+/** The header area as it will be on the storage, up to the end of what was written. */
+function headerArea({ writes }: FormattedContainer): Uint8Array {
+  const area = new Uint8Array(Math.max(...writes.map(({ offset, bytes }) => offset + bytes.length)));
+  for (const { offset, bytes } of writes) area.set(bytes, offset);
+  return area;
 }

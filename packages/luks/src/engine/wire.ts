@@ -105,3 +105,12 @@ export function secretsOf(job: Job): Uint8Array<ArrayBuffer>[] {
     end === "zero" || end.volumeKey === undefined ? [] : [end.volumeKey.bytes],
   );
 }
+
+/**
+ * What a job takes along instead of copying it: its secrets, which must not stay behind, and the header area, which is
+ * large.
+ */
+export function transfersOf(job: Job): ArrayBuffer[] {
+  const area = job.kind === "unlock" || job.kind === "add-key-slot" ? [job.area] : [];
+  return [...secretsOf(job), ...area].map(({ buffer }) => buffer);
+}

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { type Job, type JobMessage, type ReplyMessage, type Result, secretsOf } from "./wire.ts";
+import { type Job, type JobMessage, type ReplyMessage, type Result, secretsOf, transfersOf } from "./wire.ts";
 import { fromWireError } from "./wire-error.ts";
 
 /** The entry beside this file: TypeScript when the sources run as they are, JavaScript when built. */
@@ -71,10 +71,7 @@ export class WorkerPool implements AsyncDisposable {
     const id = this.#nextId++;
     const message: JobMessage = { id, job: pending.job };
     try {
-      thread.worker.postMessage(
-        message,
-        secretsOf(pending.job).map(({ buffer }) => buffer),
-      );
+      thread.worker.postMessage(message, transfersOf(pending.job));
     } catch (error) {
       drop(pending, error);
       return true;

@@ -1,6 +1,8 @@
 import { parentPort } from "node:worker_threads";
 import { buildContainer } from "../format-container.ts";
+import type { HeaderWrite } from "../header-write.ts";
 import { sealKeySlot } from "../key-slots.ts";
+import { prepareStripesWhenIdle } from "../keys/prepared-stripes.ts";
 import { Passphrase } from "../passphrase.ts";
 import { unlock } from "../unlock.ts";
 import { runCopy } from "./copy-loop.ts";
@@ -17,7 +19,6 @@ import {
   type UnlockJob,
   unwireKey,
   wireKey,
-  type WireKey,
 } from "./wire.ts";
 import { toWireError } from "./wire-error.ts";
 
@@ -33,15 +34,13 @@ port.on("message", ({ id, job }: JobMessage) => {
 
 async function answer(id: number, job: Job): Promise<void> {
   try {
-    const { result, keys = [] } = await perform(id, job);
-    reply(
-      { id, result },
-      keys.map(({ bytes }) => bytes.buffer),
-    );
+    const { result, transfers = [] } = await perform(id, job);
+    reply({ id, result }, transfers);
   } catch (error) {
     reply({ id, error: toWireError(error) });
   } finally {
     for (const secret of secretsOf(job)) secret.fill(0);
+    if (job.kind !== "copy") prepareStripesWhenIdle();
   }
 }
 
@@ -49,11 +48,18 @@ function reply(message: ReplyMessage, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
 }
 
-async function perform(id: number, job: Job): Promise<{ result: Result; keys?: WireKey[] }> {
+async function perform(id: number, job: Job): Promise<{ result: Result; transfers?: ArrayBuffer[] }> {
   if (job.kind === "copy") return { result: await copy(id, job) };
-  if (job.kind === "add-key-slot") return { result: addKeySlot(job) };
-  const result = job.kind === "format" ? format(job) : open(job);
-  return { result, keys: [result.volumeKey] };
+  if (job.kind === "add-key-slot") {
+    const result = addKeySlot(job);
+    return { result, transfers: ownBuffers(result) };
+  }
+  if (job.kind === "unlock") {
+    const result = open(job);
+    return { result, transfers: [result.volumeKey.bytes.buffer] };
+  }
+  const result = format(job);
+  return { result, transfers: [result.volumeKey.bytes.buffer, ...ownBuffers(result.writes)] };
 }
 
 function copy(id: number, job: CopyJob): Promise<Results["copy"]> {
@@ -87,4 +93,11 @@ function addKeySlot(job: AddKeySlotJob): Results["add-key-slot"] {
   using passphrase = Passphrase.take(job.passphrase);
   using key = unwireKey(job.volumeKey);
   return sealKeySlot(job.area, key, passphrase, job);
+}
+
+/** The buffers of writes that share theirs with nothing else; the others are copied. */
+function ownBuffers(writes: readonly HeaderWrite[]): ArrayBuffer[] {
+  return writes.flatMap(({ bytes: { buffer, byteLength } }) =>
+    buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [],
+  );
 }

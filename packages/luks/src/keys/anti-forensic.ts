@@ -1,17 +1,36 @@
 import { createHash, randomFillSync } from "node:crypto";
 import { foldStripesSha256, hasSha256Kernel } from "./sha256-chain.ts";
 
+/** Random stripes, all but the last, and what they diffuse to; wiped by whoever uses them. */
+export interface FoldedStripes {
+  /** With room for the last stripe at the end. */
+  readonly material: Uint8Array<ArrayBuffer>;
+  readonly folded: Uint8Array;
+}
+
+/** The part of a split that does not depend on the key. */
+export function foldedStripes(keyBytes: number, stripes: number, hash: string): FoldedStripes {
+  const material = new Uint8Array(keyBytes * stripes);
+  const last = keyBytes * (stripes - 1);
+  randomFillSync(material, 0, last);
+  return { material, folded: foldStripes(material.subarray(0, last), keyBytes, hash) };
+}
+
 /**
  * Splits a key into stripes of its own size, all of which are needed to get it back: LUKS On-Disk Format Specification
  * 1.2.3, section 2.4 (AFsplit). The caller wipes the result.
  *
  * @param hash - OpenSSL name of the header's hash
+ * @param random - random stripes for this key alone; made here by default
  */
-export function splitKey(key: Uint8Array, stripes: number, hash: string): Uint8Array<ArrayBuffer> {
-  const material = new Uint8Array(key.length * stripes);
+export function splitKey(
+  key: Uint8Array,
+  stripes: number,
+  hash: string,
+  random: FoldedStripes = foldedStripes(key.length, stripes, hash),
+): Uint8Array<ArrayBuffer> {
+  const { material, folded } = random;
   const last = key.length * (stripes - 1);
-  randomFillSync(material, 0, last);
-  const folded = foldStripes(material.subarray(0, last), key.length, hash);
   for (let i = 0; i < key.length; i++) material[last + i] = (folded[i] ?? 0) ^ (key[i] ?? 0);
   folded.fill(0);
   return material;

@@ -5,6 +5,7 @@ import { sharedXtsKernel } from "../crypto/xts-kernel.ts";
 import { DIGEST_BYTES, type KeySlot, type LuksHeader, SECTOR } from "../header/luks-header.ts";
 import type { Passphrase } from "../passphrase.ts";
 import { mergeKey, splitKey } from "./anti-forensic.ts";
+import { takeStripes } from "./prepared-stripes.ts";
 
 /** The fields of a header that decide how a key slot is encrypted. */
 type SlotScheme = Pick<LuksHeader, "cipherName" | "cipherMode" | "hashSpec" | "keyBytes">;
@@ -37,7 +38,9 @@ export function sealSlot(
   volumeKey: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
   return withSlotKey(scheme, slot, passphrase, (key) => {
-    const stripes = splitKey(volumeKey, slot.stripes, parseHashSpec(scheme.hashSpec));
+    const hash = parseHashSpec(scheme.hashSpec);
+    const random = takeStripes(volumeKey.length, slot.stripes, hash);
+    const stripes = splitKey(volumeKey, slot.stripes, hash, random);
     const material = wholeSectors(stripes);
     sectorCipherOf(scheme, key, { wipe: true }).encrypt(material, 0);
     return material;

@@ -28,8 +28,8 @@ export async function expectError(
   if (!isLuksmithError(error)) {
     throw new Error(`must fail with ${code}, not with ${String(error)}`, { cause: error });
   }
-  expect(error.code, error.message).toBe(code);
-  if (category !== undefined) expect(error.category).toBe(category);
+  const wanted = category === undefined ? { code } : { code, category };
+  expect(error).toMatchObject(wanted);
   return error;
 }
 

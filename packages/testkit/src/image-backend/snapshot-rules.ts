@@ -74,19 +74,21 @@ export const SNAPSHOT_RULES: readonly ImageBackendRule[] = [
     async check(bench) {
       const { image, disk } = await bench.create();
       for (const [index, format] of bench.fixture.backend.capabilities.snapshot.entries()) {
-        for (let stop = 1, done = false; !done; stop++) {
-          await expectUntouched(bench, async () => {
-            const undo = new RecordingRollback(stop);
-            using passphrase = GeneratedPassphrase.create();
-            // Once encrypted will do: QEMU takes seconds for each.
-            const target = targetOf(bench, format, index === 0 ? passphrase : undefined);
-            done = await image.snapshot(target, undo, bench.ctx).then(
+        // Once encrypted will do: QEMU takes seconds for each.
+        using passphrase = index === 0 ? GeneratedPassphrase.create() : undefined;
+        for (let stop = 1; ; stop++) {
+          const undo = new RecordingRollback(stop);
+          const complete = await expectUntouched(bench, async () => {
+            const copy = image.snapshot(targetOf(bench, format, passphrase), undo, bench.ctx);
+            const outcome = await copy.then(
               () => true,
               () => false,
             );
             await undo.undo(bench.image(disk));
             await undo.undo(bench.image(disk));
+            return outcome;
           });
+          if (complete) break;
         }
       }
     },

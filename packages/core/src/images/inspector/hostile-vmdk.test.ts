@@ -20,10 +20,6 @@ const text = (from: string | RegExp, to: string): Patch => {
     image.write(old.slice(0, end).replace(from, to), 512, "latin1");
   };
 };
-const flat = (content: string): Patch => {
-  return () => Buffer.from(`# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\n${content}`);
-};
-
 type Case = [title: string, code: string, patch: Patch, name?: SeedName | "footer"];
 const CASES: Case[] = [
   ["version 4", "VmdkVersion", u32(4, 4)],
@@ -123,23 +119,6 @@ const CASES: Case[] = [
     (image) => Buffer.concat([image, Buffer.alloc(1)]),
     "footer",
   ],
-  ["another file as its data", "VmdkExternalExtent", () => {}, "vmdk-flat"],
-  [
-    "a system file as its data",
-    "VmdkExtentPath",
-    flat('createType="monolithicFlat"\nRW 99 FLAT "/etc/shadow" 0\n'),
-  ],
-  [
-    "a system file, as QEMU would probe it",
-    "VmdkExtentPath",
-    () => Buffer.from('\n# x\nversion=2\ncreateType="vmfs"\nRW 9 VMFS "/dev/sda"\n'),
-  ],
-  [
-    "an extent line that is cut off",
-    "VmdkDescriptorInvalid",
-    flat('createType="monolithicFlat"\nRW 99 FLAT "x\n'),
-  ],
-  ["a descriptor file of 1 MiB", "VmdkDescriptorTooLarge", flat("#".repeat(1 << 20))],
   ["ESXi's COWD", "VmdkCreateType", (image) => void image.write("COWD")],
   ["ESXi's seSparse", "VmdkCreateType", (image) => void image.write("\xbe\xba\xfe\xca\0\0\0\0", "latin1")],
   ["a file cut within its header", "ImageTruncated", (image) => image.subarray(0, 100)],
@@ -149,10 +128,5 @@ describe("checkImage refuses VMDK with", () => {
   it.each(CASES)("%s: %s", async (_, code, patch, name = "vmdk-sparse") => {
     const image = name === "footer" ? vmdkWithFooter() : seed(name);
     expect(await codeOf(patch(image) ?? image, "vmdk")).toBe(code);
-  });
-
-  it("a flat file even where its kind is allowed", async () => {
-    const policy = { vmdkCreateTypes: ["monolithicFlat"] };
-    expect(await codeOf(seed("vmdk-flat"), "vmdk", policy)).toBe("VmdkExternalExtent");
   });
 });

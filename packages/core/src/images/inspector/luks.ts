@@ -27,6 +27,7 @@ export async function inspectLuks({ head, size }: Probe): Promise<Match<"luks", 
   try {
     // Without a first header this throws, as it must: cryptsetup would repair the container from the second.
     const header = parseHeader(head.subarray(0, HEADER_BYTES));
+    refusals.addUnknownCipher(header);
     const payloadOffset = BigInt(header.payloadOffset) * SECTOR;
     const needed = BigInt(activeAreaBytes(header));
     const end = payloadOffset > needed ? payloadOffset : needed;

@@ -59,6 +59,7 @@ async function readLuks(
   }
   try {
     const luks = parseHeader(await probe.read(offset, HEADER_BYTES));
+    refusals.addUnknownCipher(luks);
     if (BigInt(activeAreaBytes(luks)) > length) {
       refusals.add("Qcow2CryptoHeader", "has key slots outside its encryption header", details);
     }

@@ -41,9 +41,9 @@ export function readExtensions(
     if (at + 8 > limit) break;
     const type = fields.u32(at);
     const length = fields.u32(at + 4);
-    if (type === END) return found;
     const data = at + 8;
     if (data + length > limit || seen.has(type)) break;
+    if (type === END) return found;
     seen.add(type);
     if (type === BACKING_FORMAT) found.backingFormat = printable(fields.latin1(data, length));
     if (type === DATA_FILE) found.dataFile = printable(fields.latin1(data, length));

@@ -9,14 +9,16 @@ const ENTRY_BYTES = 40n;
 /** Whether the snapshot table can be what the header says; whether snapshots are wanted at all is policy. */
 export function checkSnapshots(header: Qcow2Header, size: bigint, refusals: Refusals): void {
   const { snapshots, snapshotsOffset } = header;
-  if (snapshots === 0) return;
   const details = { snapshots, snapshotsOffset: String(snapshotsOffset) };
   const end = snapshotsOffset + BigInt(snapshots) * ENTRY_BYTES;
   if (snapshots > MAX_SNAPSHOTS) {
     refusals.add("Qcow2Snapshots", `claims ${snapshots} snapshots`, details);
-  } else if (snapshotsOffset === 0n || snapshotsOffset % (1n << BigInt(header.clusterBits)) !== 0n) {
+  } else if (
+    (snapshotsOffset === 0n && snapshots > 0) ||
+    snapshotsOffset % (1n << BigInt(header.clusterBits)) !== 0n
+  ) {
     refusals.add("Qcow2Snapshots", "has a snapshot table that does not start on a cluster", details);
-  } else if (end > size) {
+  } else if (snapshots > 0 && end > size) {
     refusals.addTruncated("snapshot table", end, size);
   }
 }

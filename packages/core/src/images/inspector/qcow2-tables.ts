@@ -7,6 +7,7 @@ import type { Refusals } from "./refusal.ts";
 const MAX_L1_BYTES = 32n * 1024n * 1024n;
 const MAX_REFCOUNT_BYTES = 8n * 1024n * 1024n;
 const ENTRY_BYTES = 8n;
+const SECTOR = 512n;
 /** How much of each table is looked at: the L2 tables of 4 TiB at 64 KiB clusters. */
 const LOOKED_AT_BYTES = 512 * 1024;
 /** Bits 9 to 55 of an entry are a host offset; bit 63 is a flag. */
@@ -35,6 +36,12 @@ function checkL1(header: Qcow2Header, cluster: bigint, size: bigint, refusals: R
   const guestBytesPerEntry = cluster * (cluster / ENTRY_BYTES);
   const needed = ceilDiv(header.virtualSize, guestBytesPerEntry);
   const details = { l1Entries: header.l1Entries, l1Offset: String(header.l1Offset) };
+  if (header.virtualSize % SECTOR !== 0n) {
+    // QEMU would cut the last part of a sector off.
+    const what = `claims ${header.virtualSize} bytes, which are not whole sectors`;
+    refusals.add("Qcow2VirtualSize", what, { virtualSize: String(header.virtualSize) });
+    return;
+  }
   if (needed * ENTRY_BYTES > MAX_L1_BYTES) {
     const what = `claims ${header.virtualSize} bytes, more than its clusters of ${cluster} bytes can address`;
     refusals.add("Qcow2VirtualSize", what, { virtualSize: String(header.virtualSize) });

@@ -1,4 +1,4 @@
-import { LuksError } from "@luksmith/luks";
+import { lintHeader, LuksError, type LuksHeader } from "@luksmith/luks";
 import type { ErrorCategory } from "../../errors/codes.ts";
 import { IMAGE_REFUSALS, type ImageRefusalCode } from "./refusal-codes.ts";
 
@@ -41,6 +41,12 @@ export class Refusals {
       `is truncated: its ${what} ends at byte ${end}, the file at ${size}; fetch or export it again`,
       { what, end: String(end), size: String(size) },
     );
+  }
+
+  /** A header that parses, and names a cipher or a hash that nobody here has code for. */
+  addUnknownCipher(header: LuksHeader): void {
+    const finding = lintHeader(header).find(({ code }) => code === "cipher-unsupported");
+    if (finding) this.addLuksError(new LuksError("LuksCipherUnsupported", finding.message));
   }
 
   /** Keeps the code of a LUKS header's error. Anything else is a bug and passes. */

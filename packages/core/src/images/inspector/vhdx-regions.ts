@@ -4,7 +4,8 @@ import type { Probe } from "./probe.ts";
 import type { Refusals } from "./refusal.ts";
 import { MIB, type VhdxHeader } from "./vhdx-header.ts";
 
-const TABLES_AT = [192n * 1024n, 256n * 1024n];
+const TABLE_AT = 192n * 1024n;
+const COPY_AT = 256n * 1024n;
 const TABLE_BYTES = 64 * 1024;
 const CHECKSUM_AT = 4;
 const ENTRIES_AT = 16;
@@ -56,14 +57,14 @@ export async function readRegions(
   return undefined;
 }
 
+/** The table, of which both copies must hold: QEMU reads the first, others either. */
 async function validTable(probe: Probe): Promise<Fields | undefined> {
-  for (const offset of TABLES_AT) {
-    const bytes = await probe.read(offset, TABLE_BYTES);
-    if (bytes.length < TABLE_BYTES || !hasBytes(bytes, 0, "regi")) continue;
-    const fields = new Fields(bytes, "little-endian");
-    if (fields.u32(8) <= MAX_ENTRIES && holdsCrc32c(bytes, CHECKSUM_AT)) return fields;
-  }
-  return undefined;
+  const bytes = await probe.read(TABLE_AT, TABLE_BYTES);
+  const copy = await probe.read(COPY_AT, TABLE_BYTES);
+  if (bytes.length < TABLE_BYTES || !hasBytes(bytes, 0, "regi")) return undefined;
+  if (Buffer.compare(bytes, copy) !== 0 || !holdsCrc32c(bytes, CHECKSUM_AT)) return undefined;
+  const fields = new Fields(bytes, "little-endian");
+  return fields.u32(8) <= MAX_ENTRIES ? fields : undefined;
 }
 
 /** Every region, and the log, keeps to itself: behind the first MiB, on whole MiB, inside the file. */

@@ -17,9 +17,9 @@ export function vmdkSignature(head: Uint8Array): VmdkSignature | undefined {
   if (hasBytes(head, 0, "\xbe\xba\xfe\xca\0\0\0\0")) return "sesparse";
   const first = head[0];
   if (first === undefined || first > 0x7e) return undefined;
-  const start = Buffer.from(head.subarray(0, SEARCHED_BYTES));
-  const end = start.indexOf(0);
-  const text = (end < 0 ? start : start.subarray(0, end)).toString("latin1");
-  if (/^# *disk *descriptorfile/iu.test(text) || VERSION_LINE.test(text)) return "descriptor";
+  const start = Buffer.from(head.subarray(0, SEARCHED_BYTES)).toString("latin1");
+  // QEMU's probe looks behind zeros, which end the text for all others.
+  if (/^# *disk *descriptorfile/iu.test(start) || VERSION_LINE.test(start)) return "descriptor";
+  const [text = ""] = start.split("\0", 1);
   return /^createtype *= *"/imu.test(text) && /^[\t\n\r\x20-\x7e]*$/u.test(text) ? "descriptor" : undefined;
 }

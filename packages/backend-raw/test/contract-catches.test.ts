@@ -1,0 +1,143 @@
+import { rmSync, truncateSync } from "node:fs";
+import type { Image, ImageServices, LuksEngine, OpContext, SnapshotTarget } from "@luksmith/core";
+import { BackendBench, IMAGE_BACKEND_RULES } from "@luksmith/testkit";
+import { describe, expect, test } from "vitest";
+import { rawFixture } from "./raw-fixture.ts";
+
+interface Fault {
+  readonly what: string;
+  readonly rule: string;
+  readonly services?: (services: ImageServices) => ImageServices;
+  /** Methods that an image gets instead of its own. */
+  readonly image?: (image: Image) => Partial<Image>;
+}
+
+const withLuks = (services: ImageServices, overrides: Partial<LuksEngine>): ImageServices => {
+  const luks = Object.assign(Object.create(services.luks) as LuksEngine, {
+    format: (...args: Parameters<LuksEngine["format"]>) => services.luks.format(...args),
+    unlock: (...args: Parameters<LuksEngine["unlock"]>) => services.luks.unlock(...args),
+    copy: (...args: Parameters<LuksEngine["copy"]>) => services.luks.copy(...args),
+    ...overrides,
+  });
+  return { ...services, luks };
+};
+
+/** Ways to get a backend wrong that a careless author might find, with the rule that must notice. */
+const FAULTS: readonly Fault[] = [
+  {
+    what: "a disk one sector too large",
+    rule: "IB-2",
+    image: (image) => {
+      const create = image.create.bind(image);
+      return {
+        create: async (...args) => {
+          await create(...args);
+          truncateSync(image.path, Number(image.disk.virtualSize) + 2 * 1024 * 1024 + 512);
+        },
+      };
+    },
+  },
+  {
+    what: "a plain disk where encryption was asked for",
+    rule: "IB-3",
+    image: (image) => {
+      const plain = Object.assign(Object.create(image) as Image, {
+        disk: { ...image.disk, encryption: undefined },
+      });
+      return { create: (...args) => Object.getPrototypeOf(image).create.apply(plain, args) as Promise<void> };
+    },
+  },
+  {
+    what: "content that is written in clear",
+    rule: "IB-6",
+    services: (services) =>
+      withLuks(services, {
+        copy: ({ to: { fd, offset }, ...rest }) => services.luks.copy({ ...rest, to: { fd, offset } }),
+      }),
+  },
+  {
+    what: "a file system that is written in clear",
+    rule: "IB-7",
+    services: (services) =>
+      withLuks(services, {
+        copy: ({ to: { fd, offset }, ...rest }) => services.luks.copy({ ...rest, to: { fd, offset } }),
+      }),
+  },
+  {
+    what: "formats that are accepted though nobody can make them",
+    rule: "IB-10",
+    image: () => ({ requireEncryptionSupport: () => {} }),
+  },
+  {
+    what: "an undo that goes by the name",
+    rule: "IB-15",
+    image: (image) => ({ undo: async () => remove(image) }),
+  },
+  { what: "an undo that does nothing", rule: "IB-13", image: () => ({ undo: async () => {} }) },
+  { what: "a create that cannot be cancelled", rule: "IB-16", image: deaf },
+  { what: "a verify that never fails", rule: "IB-18", image: verifiesAll },
+  {
+    what: "a resize that shrinks",
+    rule: "IB-21",
+    image: (image) => ({
+      resize: async (size) => truncateSync(image.path, Number(size) + 2 * 1024 * 1024),
+    }),
+  },
+  { what: "an erase that does nothing", rule: "IB-22", image: () => ({ erase: async () => {} }) },
+  {
+    what: "a removal that goes by the name",
+    rule: "IB-24",
+    image: (image) => ({ remove: async () => remove(image) }),
+  },
+  { what: "a snapshot in clear", rule: "IB-26", image: copiesInClear },
+  { what: "a passphrase in the log", rule: "IB-30", image: logsPassphrase },
+];
+
+function remove(image: Image): void {
+  rmSync(image.path, { force: true });
+}
+
+function deaf(image: Image): Partial<Image> {
+  const create = image.create.bind(image);
+  const { signal } = new AbortController();
+  return { create: (request, undo, ctx) => create(request, undo, { ...ctx, signal }) };
+}
+
+function verifiesAll(image: Image): Partial<Image> {
+  const { uuid, name } = image.disk;
+  return { verify: async () => ({ uuid, name, path: image.path, ok: true, checks: [] }) };
+}
+
+function copiesInClear(image: Image): Partial<Image> {
+  const snapshot = image.snapshot.bind(image);
+  return {
+    snapshot: ({ path, format, uuid, operation }: SnapshotTarget, undo, ctx) =>
+      snapshot({ path, format, uuid, operation }, undo, ctx),
+  };
+}
+
+function logsPassphrase(image: Image): Partial<Image> {
+  const create = image.create.bind(image);
+  return {
+    create: async (request, undo, ctx: OpContext) => {
+      const text = request.passphrase?.use((bytes) => Buffer.from(bytes).toString());
+      ctx.log.debug({ text }, "creating");
+      await create(request, undo, ctx);
+    },
+  };
+}
+
+describe("the contract suite notices", () => {
+  test.each(FAULTS)("$what ($rule)", async ({ rule: id, services: broken, image: override }) => {
+    const rule = IMAGE_BACKEND_RULES.find((each) => each.id === id);
+    await using bench = await BackendBench.open(async (services) => {
+      const fixture = await rawFixture(broken?.(services) ?? services);
+      const image: typeof fixture.backend.image = (disk) => {
+        const made = fixture.backend.image(disk);
+        return Object.assign(made, override?.(made));
+      };
+      return { ...fixture, backend: { ...fixture.backend, image } };
+    });
+    await expect(rule?.check(bench)).rejects.toThrow();
+  });
+});
