@@ -86,20 +86,24 @@ describe("a full disk", () => {
     await expectConsistent(temp, host, others);
   });
 
-  test("below the state directory, wherever it runs full, leaves no disk without a key and no key without a disk", async () => {
-    const reached = new Set<string>();
-    const codes = new Set<string>();
-    // From too little for an empty journal to enough for everything.
-    for (let kib = 100; !reached.has("journal: done") && kib < 1000; kib += 16) {
-      const outcome = await createOnSmallState(kib * 1024);
-      reached.add(outcome?.instants.at(-1) ?? "nothing");
-      codes.add(outcome?.error?.code ?? "done");
-    }
-    expect(codes).toEqual(new Set(["NoSpace", "done"]));
-    expect(reached).toContain("nothing");
-    expect(reached).toContain("journal: done");
-    expect(reached.size, "it ran full in the middle, too").toBeGreaterThan(2);
-  });
+  test(
+    "below the state directory, wherever it runs full, leaves no disk without a key and no key without a disk",
+    { timeout: 120_000 },
+    async () => {
+      const reached = new Set<string>();
+      const codes = new Set<string>();
+      // From too little for an empty journal to enough for everything.
+      for (let kib = 100; !reached.has("journal: done") && kib < 1000; kib += 16) {
+        const outcome = await createOnSmallState(kib * 1024);
+        reached.add(outcome?.instants.at(-1) ?? "nothing");
+        codes.add(outcome?.error?.code ?? "done");
+      }
+      expect(codes).toEqual(new Set(["NoSpace", "done"]));
+      expect(reached).toContain("nothing");
+      expect(reached).toContain("journal: done");
+      expect(reached.size, "it ran full in the middle, too").toBeGreaterThan(2);
+    },
+  );
 
   test.each([
     { format: "raw", plain: false },

@@ -1,80 +1,29 @@
 import { randomUUID } from "node:crypto";
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
-import { join } from "node:path";
-import {
-  createInstance,
-  deleteById,
-  findInstance,
-  isLuksmithError,
-  resizeDisk,
-  snapshotDisk,
-  verifyDisks,
-} from "@luksmith/core/host";
+import { closeSync, mkdirSync, openSync, readSync, symlinkSync, truncateSync } from "node:fs";
+import { createInstance, findInstance, resizeDisk, snapshotDisk, verifyDisks } from "@luksmith/core/host";
 import { describe, expect, test } from "vitest";
 import { expectRefusal } from "./expect-refusal.ts";
-import { instanceRequest, type RequestKnobs } from "./request-json.ts";
+import { instanceRequest } from "./request-json.ts";
 import { runTool } from "./run-tool.ts";
-import { type TempHost, tempHost } from "./temp-host.ts";
-import { directoriesBelow, treeOf } from "./tree.ts";
+import { tempHost } from "./temp-host.ts";
+import { directoriesBelow } from "./tree.ts";
 import { testContext } from "./workspace.ts";
+import { createOn, refused, secretsOf } from "./refused.ts";
 
 const MIB = 1024 * 1024;
-
-/** Everything but what an open host writes for itself. */
-function worldOf(temp: TempHost): ReadonlyMap<string, string> {
-  const own = /luksmith\.sqlite|keys\.sqlite|lock|key-encryption-key/;
-  return new Map([...treeOf(temp.root)].filter(([path]) => !own.test(path)));
-}
-
-async function secretsOf(temp: TempHost): Promise<readonly string[]> {
-  await using host = await temp.write();
-  const ids: string[] = [];
-  for await (const { id } of (await host.services()).keys.list?.({}, testContext()) ?? []) ids.push(id);
-  return ids.toSorted();
-}
-
-/** How `act` was refused, code and category; fails unless files and secrets are as before. */
-async function refused(temp: TempHost, act: () => Promise<unknown>): Promise<readonly [string, string]> {
-  const secrets = await secretsOf(temp);
-  const world = worldOf(temp);
-  const error = await act().then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  expect(worldOf(temp)).toEqual(world);
-  expect(await secretsOf(temp)).toEqual(secrets);
-  if (!isLuksmithError(error)) throw new Error(`must be refused, not ${String(error)}`, { cause: error });
-  return [error.code, error.category];
-}
-
-async function create(temp: TempHost, image: string, knobs: RequestKnobs = {}): Promise<string> {
-  await using host = await temp.write();
-  return (await createInstance(host, await temp.request(image, knobs), testContext())).uuid;
-}
 
 describe("invariant 6: an unsupported request is refused before anything changes", () => {
   test.each(["plain", "luksv2"])("encryption format %s", async (format) => {
     const temp = tempHost();
     const image = temp.addImage(MIB);
-    const act = () => create(temp, image, { format, ephemeral: 1, swap: 4 });
+    const act = () => createOn(temp, image, { format, ephemeral: 1, swap: 4 });
     expect(await refused(temp, act)).toEqual(["UnsupportedEncryptionFormat", "unsupported"]);
   });
 
   test("an unknown guest_format", async () => {
     const temp = tempHost();
     const image = temp.addImage(MIB);
-    const act = () => create(temp, image, { ephemeral: 1, guestFormat: "btrfs" });
+    const act = () => createOn(temp, image, { ephemeral: 1, guestFormat: "btrfs" });
     expect(await refused(temp, act)).toEqual(["UnsupportedGuestFormat", "unsupported"]);
   });
 
@@ -99,13 +48,13 @@ describe("invariant 7: an image is what it is declared to be", () => {
     const temp = tempHost();
     const id = randomUUID();
     await runTool("qemu-img", ["create", "-q", "-f", "qcow2", temp.imageFile(id), "1M"]);
-    expect(await refused(temp, () => create(temp, id))).toEqual(["ImageFormatMismatch", "input"]);
+    expect(await refused(temp, () => createOn(temp, id))).toEqual(["ImageFormatMismatch", "input"]);
   });
 
   test.each(["qcow2", "vmdk", "vhdx"])("disk_format %s is not filled from as yet", async (diskFormat) => {
     const temp = tempHost();
     const image = temp.addImage(MIB);
-    expect(await refused(temp, () => create(temp, image, { diskFormat }))).toEqual([
+    expect(await refused(temp, () => createOn(temp, image, { diskFormat }))).toEqual([
       "UnsupportedImageFormat",
       "unsupported",
     ]);
@@ -115,7 +64,7 @@ describe("invariant 7: an image is what it is declared to be", () => {
     const temp = tempHost();
     const image = temp.addImage(MIB);
     truncateSync(temp.imageFile(image), 1024 * MIB + 512);
-    await expectRefusal(() => create(temp, image, { disk: 1 }), "FlavorDiskSmallerThanImage", "input");
+    await expectRefusal(() => createOn(temp, image, { disk: 1 }), "FlavorDiskSmallerThanImage", "input");
     expect(directoriesBelow(temp.instancesPath)).toEqual([]);
     expect(await secretsOf(temp)).toEqual([]);
   });
@@ -147,121 +96,11 @@ describe("invariant 7: an image is what it is declared to be", () => {
   });
 });
 
-describe("invariant 4: unreadable is not blank", () => {
-  test("a file under a disk's name is not touched", async () => {
-    const temp = tempHost();
-    const image = temp.addImage(MIB);
-    const instance = randomUUID();
-    mkdirSync(join(temp.instancesPath, instance));
-    writeFileSync(join(temp.instancesPath, instance, "disk.swap"), "somebody else's");
-    expect(await refused(temp, () => create(temp, image, { instance, swap: 4 }))).toEqual([
-      "DiskExists",
-      "conflict",
-    ]);
-  });
-
-  test("a link under a disk's name is not followed", async () => {
-    const temp = tempHost();
-    const image = temp.addImage(MIB);
-    const instance = randomUUID();
-    mkdirSync(join(temp.instancesPath, instance));
-    symlinkSync("/nowhere", join(temp.instancesPath, instance, "disk"));
-    expect(await refused(temp, () => create(temp, image, { instance }))).toEqual(["DiskExists", "conflict"]);
-  });
-
-  test("a disk that was replaced by another file is neither deleted, resized nor copied", async () => {
-    const temp = tempHost();
-    const id = await create(temp, temp.addImage(MIB), { swap: 4 });
-    const disk = join(temp.instancesPath, id, "disk");
-    writeFileSync(`${disk}.new`, Buffer.alloc(4 * MIB, "somebody else's"));
-    renameSync(`${disk}.new`, disk);
-    for (const act of actsOn(temp, id))
-      expect(await refused(temp, act)).toEqual(["DiskReplaced", "integrity"]);
-    expect(await verified(temp, id)).toBe(false);
-  });
-
-  test("a disk of another instance under this one's name is not deleted", async () => {
-    const temp = tempHost();
-    const image = temp.addImage(MIB);
-    const [one, other] = [await create(temp, image), await create(temp, image)];
-    const path = (id: string): string => join(temp.instancesPath, id, "disk");
-    renameSync(path(other), path(one));
-    for (const act of actsOn(temp, one))
-      expect(await refused(temp, act)).toEqual(["DiskReplaced", "integrity"]);
-  });
-
-  test.each([
-    ["overwritten", (path: string) => overwrite(path)],
-    ["cut short", (path: string) => truncateSync(path, 1000)],
-    ["empty", (path: string) => truncateSync(path, 0)],
-  ])(
-    "a header that is %s fails verify, resize and snapshot; delete removes the very file made here",
-    async (_, damage) => {
-      const temp = tempHost();
-      const id = await create(temp, temp.addImage(MIB));
-      damage(join(temp.instancesPath, id, "disk"));
-      expect(await verified(temp, id)).toBe(false);
-      const [, resize, snapshot] = actsOn(temp, id);
-      for (const act of [resize, snapshot]) {
-        const world = worldOf(temp);
-        await expect(act?.()).rejects.toMatchObject({ category: "integrity" });
-        expect(worldOf(temp)).toEqual(world);
-      }
-      await using host = await temp.write();
-      await deleteById(host, id, { forgetMissing: false }, testContext());
-      expect(host.inventory.instances()).toEqual([]);
-    },
-  );
-});
-
-describe("a key manager that cannot answer", () => {
-  test("a missing key-encryption key refuses a create and says which; nothing changes", async () => {
-    const temp = tempHost();
-    const image = temp.addImage(MIB);
-    await create(temp, image);
-    rmSync(join(temp.statePath, "key-encryption-key"));
-    const world = worldOf(temp);
-    await expectRefusal(() => create(temp, image), "KeyEncryptionKeyMissing", "config");
-    expect(worldOf(temp)).toEqual(world);
-  });
-
-  test("a wrong key-encryption key refuses a create; an existing disk fails verify and stays", async () => {
-    const temp = tempHost();
-    const image = temp.addImage(MIB);
-    const id = await create(temp, image);
-    writeFileSync(join(temp.statePath, "key-encryption-key"), Buffer.alloc(32, 7), { mode: 0o600 });
-    const world = worldOf(temp);
-    await expectRefusal(() => create(temp, image), "KeyEncryptionKeyWrong", "integrity");
-    expect(await verified(temp, id)).toBe(false);
-    expect(worldOf(temp)).toEqual(world);
-  });
-
-  test("invariant 5: a delete that cannot reach it removes the disk, is finished later, and says so", async () => {
-    const temp = tempHost();
-    const id = await create(temp, temp.addImage(MIB));
-    const key = join(temp.statePath, "key-encryption-key");
-    const bytes = readFileSync(key);
-    rmSync(key);
-    const act = async (): Promise<unknown> => {
-      await using host = await temp.write();
-      return await deleteById(host, id, { forgetMissing: false }, testContext());
-    };
-    await expectRefusal(act, "EphemeralEncryptionCleanupFailed", "unavailable");
-    writeFileSync(key, bytes, { mode: 0o600 });
-    await using host = await temp.write();
-    expect(host.recovery.operations.map(({ outcome }) => outcome)).toEqual(["finished"]);
-    expect(host.inventory.instances()).toEqual([]);
-    const left: string[] = [];
-    for await (const info of (await host.services()).keys.list?.({}, testContext()) ?? []) left.push(info.id);
-    expect(left).toEqual([]);
-  });
-});
-
 describe("names that do not exist, and sizes that are none", () => {
   test("are refused with what there is", async () => {
     const temp = tempHost();
     const image = temp.addImage(MIB);
-    const id = await create(temp, image);
+    const id = await createOn(temp, image);
     await using host = await temp.write();
     const instance = await findInstance(host, id);
     const ctx = testContext();
@@ -284,42 +123,10 @@ describe("names that do not exist, and sizes that are none", () => {
   });
 });
 
-/** Delete, resize, snapshot. */
-function actsOn(temp: TempHost, id: string): readonly (() => Promise<unknown>)[] {
-  const target = join(temp.root, "copy");
-  return [
-    async () => {
-      await using host = await temp.write();
-      return await deleteById(host, id, { forgetMissing: false }, testContext());
-    },
-    async () => {
-      await using host = await temp.write();
-      return await resizeDisk(host, await findInstance(host, id), "disk", BigInt(8 * MIB), testContext());
-    },
-    async () => {
-      await using host = await temp.write();
-      const request = { disk: "disk", target, format: "raw", plain: false } as const;
-      return await snapshotDisk(host, await findInstance(host, id), request, testContext());
-    },
-  ];
-}
-
-async function verified(temp: TempHost, id: string): Promise<boolean> {
-  await using host = await temp.write();
-  const reports = await verifyDisks(host, id, testContext());
-  return reports.every(({ disks }) => disks.every(({ ok }) => ok));
-}
-
 function beginOf(path: string): string {
   const bytes = Buffer.alloc(6);
   const fd = openSync(path, "r");
   readSync(fd, bytes);
   closeSync(fd);
   return bytes.toString("latin1");
-}
-
-function overwrite(path: string): void {
-  const bytes = readFileSync(path);
-  bytes.fill(0x5a, 0, 592);
-  writeFileSync(path, bytes);
 }

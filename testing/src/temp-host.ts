@@ -47,6 +47,7 @@ export class TempHost {
       "images_type = raw",
       "virt_type = qemu",
       "[luksmith]",
+      "plugins = @luksmith/backend-raw, @luksmith/keymgr-local",
       `state_path = ${this.statePath}`,
       `images_path = ${this.imagesPath}`,
       ...(options.luksmith ?? []),

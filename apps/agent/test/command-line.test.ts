@@ -146,12 +146,20 @@ describe("the configuration and the plugins", () => {
 
   test("plugins list says what the plugins provide", async () => {
     expect(await host.json(["plugins", "list"])).toEqual({
-      plugins: ["@luksmith/backend-raw", "@luksmith/keymgr-local"],
+      plugins: ["@luksmith/backend-raw", "@luksmith/backend-qcow2", "@luksmith/keymgr-local"],
       backends: [
         {
           name: "raw",
           chosen: true,
           formats: ["raw"],
+          encryption: ["luks"],
+          resize: true,
+          snapshot: ["raw", "qcow2"],
+        },
+        {
+          name: "qcow2",
+          chosen: false,
+          formats: ["qcow2"],
           encryption: ["luks"],
           resize: true,
           snapshot: ["raw", "qcow2"],

@@ -1,30 +1,18 @@
 import { constants } from "node:fs";
-import { statfs } from "node:fs/promises";
-import { dirname, join } from "node:path";
 import {
   type AllocateImage,
   type DiskIdentity,
   type DiskSource,
-  fileIdentity,
-  freeSpace,
+  FileImage,
   type HeaderStore,
-  Image,
-  type ImageDisk,
-  type ImageServices,
   ioError,
-  lockHolders,
   newFile,
   openExisting,
   openFileHeader,
   operationError,
   type OpContext,
-  removeEmptyDirectory,
-  removeName,
   type Rollback,
-  sameIdentity,
   type SnapshotTarget,
-  undoNewFile,
-  type UndoRecord,
   type UnlockedDisk,
 } from "@luksmith/core";
 import { RAW_CAPABILITIES } from "./capabilities.ts";
@@ -38,34 +26,16 @@ const SECTOR = 512n;
  * A disk in a file: for an encrypted one the LUKS header, then the payload from sector 4096 on; for a plain one the
  * guest's bytes as they are. The guest sees exactly `virtualSize` bytes either way.
  */
-export class RawImage extends Image {
-  readonly path: string;
+export class RawImage extends FileImage {
   protected readonly capabilities = RAW_CAPABILITIES;
-
-  constructor(instancesPath: string, disk: ImageDisk, services: ImageServices) {
-    super(disk, services);
-    this.path = join(instancesPath, disk.instanceUuid, disk.name);
-  }
 
   source(): DiskSource {
     return { type: "file", file: this.path, format: "raw" };
   }
 
-  identify(_ctx: OpContext): Promise<DiskIdentity | undefined> {
-    return fileIdentity(this.path);
-  }
-
-  undo(record: UndoRecord, _ctx: OpContext): Promise<void> {
-    return undoNewFile(record);
-  }
-
   spaceNeeded(contentBytes: bigint): bigint {
     const content = this.services.policy.preallocate === "space" ? this.disk.virtualSize : contentBytes;
     return this.dataOffset + content;
-  }
-
-  spaceFree(_ctx: OpContext): Promise<bigint | undefined> {
-    return freeSpace(this.path);
   }
 
   async actualSize(_ctx: OpContext): Promise<bigint> {
@@ -117,16 +87,6 @@ export class RawImage extends Image {
     } finally {
       await file.close();
     }
-  }
-
-  protected async destroy(identity: DiskIdentity, _ctx: OpContext): Promise<void> {
-    const found = await fileIdentity(this.path);
-    if (found && sameIdentity(found, identity)) await removeName(this.path);
-    await removeEmptyDirectory(dirname(this.path));
-  }
-
-  protected holders(_ctx: OpContext): Promise<readonly string[]> {
-    return lockHolders(this.path);
   }
 
   protected exportTo(

@@ -60,8 +60,17 @@ export {
   type ImageSource,
 } from "./image/disk-content.ts";
 export type { HeaderStore } from "./image/header-store.ts";
-export type { DiskEncryption, DiskIdentity, DiskSource, ImageDisk } from "./image/image-disk.ts";
+export type {
+  BackingSource,
+  DiskEncryption,
+  DiskIdentity,
+  DiskSource,
+  ImageDisk,
+} from "./image/image-disk.ts";
 export type { Json, Rollback, UndoRecord } from "./image/rollback.ts";
+export { type OpenContent, openContent } from "./image/disk-content-source.ts";
+export { makeFilesystem } from "./image/filesystem-template.ts";
+export { type BaseImage, ImageCache } from "./images/cache/image-cache.ts";
 export { sameIdentity } from "./image/same-identity.ts";
 export type { SnapshotTarget } from "./image/snapshot-target.ts";
 export type { UnlockedDisk } from "./image/unlock.ts";
@@ -85,6 +94,8 @@ export { PluginError } from "./errors/plugin-error.ts";
 export { errnoOf, ioError, operationError } from "./errors/io-error.ts";
 export { openExisting, openFileHeader } from "./file/file-header-store.ts";
 export { freeSpace } from "./file/free-space.ts";
+export { fillRawSnapshot, writeSnapshotFile } from "./file/snapshot-file.ts";
+export { FileImage } from "./file/file-image.ts";
 export { fileIdentity, identityOf } from "./file/file-identity.ts";
 export { lockHolders } from "./file/lock-holders.ts";
 export { type NewFile, newFile, removeEmptyDirectory, removeName, undoNewFile } from "./file/new-file.ts";

@@ -31,7 +31,7 @@ export function diskXmlOptions(config: HostConfig): DiskXmlOptions {
  */
 export function diskXml(disk: PlacedDisk, options: DiskXmlOptions = {}): string {
   const { source, mapping } = disk;
-  const content = [driver(disk, options), sourceElement(disk), target(disk)];
+  const content = [driver(disk, options), sourceElement(disk), ...backingStore(disk), target(disk)];
   if (options.bootOrder !== undefined) {
     content.push({ name: "boot", attributes: { order: String(options.bootOrder) } });
   }
@@ -54,12 +54,31 @@ function sourceElement(disk: PlacedDisk): XmlElement {
   return { name: "source", attributes, content: disk.encrypted ? [encryption(disk)] : [] };
 }
 
+/**
+ * What an overlay stands on, stated to its end: libvirt then probes nothing, and gives QEMU the secret of an encrypted
+ * base, which it otherwise would not.
+ */
+function backingStore({ source }: PlacedDisk): readonly XmlElement[] {
+  const { backing } = source;
+  if (!backing) return [];
+  const format = { name: "format", attributes: { type: backing.format } };
+  const secret = backing.secretId === undefined ? [] : [luksEncryption("luks", backing.secretId)];
+  const base = { name: "source", attributes: { file: backing.file }, content: secret };
+  return [
+    { name: "backingStore", attributes: { type: "file" }, content: [format, base, { name: "backingStore" }] },
+  ];
+}
+
 /** A disk that is encrypted but cannot say by what must never reach libvirt as a plain one. */
 function encryption(disk: PlacedDisk): XmlElement {
   const { encryption_format: format, encryption_secret_uuid: uuid } = disk;
   if (format === null || uuid === null) {
     throw new Error(`disk ${disk.name} (${disk.uuid}) is encrypted, but its format or secret is not known`);
   }
+  return luksEncryption(format, uuid);
+}
+
+function luksEncryption(format: string, uuid: string): XmlElement {
   const secret = { name: "secret", attributes: { type: "passphrase", uuid } };
   return { name: "encryption", attributes: { format }, content: [secret] };
 }

@@ -23,6 +23,29 @@ describe("diskXml", () => {
     expect(xml).not.toContain("encryption");
   });
 
+  test("states the chain of an overlay to its end, with the secret of an encrypted base", () => {
+    const backing = { file: "/instances/_base/a", format: "raw", virtualSize: 1, identity: {} } as const;
+    const overlay = (base: object) =>
+      diskXml(
+        placedDisk({
+          source: { type: "file", file: "/i/disk", format: "qcow2", backing: { ...backing, ...base } },
+        }),
+      );
+    expect(overlay({})).toContain(`  </source>
+  <backingStore type='file'>
+    <format type='raw'/>
+    <source file='/instances/_base/a'/>
+    <backingStore/>
+  </backingStore>
+  <target dev='vda' bus='virtio'/>`);
+    expect(overlay({ secretId: "8d3a5c9e-0000-4000-8000-000000000001" }))
+      .toContain(`    <source file='/instances/_base/a'>
+      <encryption format='luks'>
+        <secret type='passphrase' uuid='8d3a5c9e-0000-4000-8000-000000000001'/>
+      </encryption>
+    </source>`);
+  });
+
   test("never lets an encrypted disk pass as a plain one", () => {
     expect(() => diskXml(placedDisk({ encryption_secret_uuid: null }))).toThrow(/encrypted/);
     expect(() => diskXml(placedDisk({ encryption_format: null }))).toThrow(/encrypted/);

@@ -20,7 +20,12 @@ describe("libvirt's own schema", () => {
   test("accepts every kind of disk", () => {
     const block = placedDisk({ source: { type: "block", dev: "/dev/vg/a__b_disk", format: "raw" } });
     const qcow2 = placedDisk({
-      source: { type: "file", file: "/i/<vm> & co/disk", format: "qcow2" },
+      source: {
+        type: "file",
+        file: "/i/<vm> & co/disk",
+        format: "qcow2",
+        backing: { file: "/i/_base/a", format: "qcow2", virtualSize: 1, secretId: SECRET, identity: {} },
+      },
       mapping: { bus: "scsi", dev: "sda", type: "disk" },
     });
     const options = { diskCacheModes: ["file=directsync"], preallocate: "space", bootOrder: 1 } as const;

@@ -1,12 +1,18 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { afterAll } from "vitest";
 import { type Outcome, READY, type Scenario } from "./scenario.ts";
 
 const MAIN = join(import.meta.dirname, "main.ts");
+
+/** The same sources are compiled for every child. */
+const CACHE = mkdtempSync(join(tmpdir(), "luksmith-testing-cache-"));
+afterAll(() => rmSync(CACHE, { recursive: true, force: true }));
 
 export interface Child {
   readonly process: ChildProcess;
@@ -28,7 +34,7 @@ export function startChild(scenario: Scenario, { through = [], env = {} }: Child
   const [file = "", ...args] = [...through, ...own];
   const child = spawn(file, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), "luksmith-testing-cache"), ...env },
+    env: { ...process.env, NODE_COMPILE_CACHE: CACHE, ...env },
   });
   return { process: child, ready: once(child.stdout, "data"), outcome: outcomeOf(child) };
 }

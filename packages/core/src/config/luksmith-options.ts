@@ -6,7 +6,7 @@ export const LUKSMITH_OPTIONS = [
     section: "luksmith",
     name: "plugins",
     type: "list",
-    default: ["@luksmith/backend-raw", "@luksmith/keymgr-local"],
+    default: ["@luksmith/backend-raw", "@luksmith/backend-qcow2", "@luksmith/keymgr-local"],
     owner: "luksmith",
     help: "Packages to load, in this order: image backends and exactly one key manager.",
   },

@@ -56,12 +56,6 @@ export class Container implements Registrar, Resolver, AsyncDisposable {
       : [];
   }
 
-  /** Takes over the disposal of something a factory made on the side. */
-  own<T>(service: T): T {
-    this.#made.push(service);
-    return service;
-  }
-
   /** Disposes what factories made, newest first. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const service of this.#made.splice(0).reverse()) await dispose(service);

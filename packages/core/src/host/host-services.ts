@@ -3,13 +3,27 @@ import { Commands } from "../command/command-runner.ts";
 import { imagesBackendName } from "../config/images-backend-name.ts";
 import type { HostConfig } from "../config/host-config.ts";
 import { Container } from "../di/container.ts";
+import { type Resolver, token } from "../di/token.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import { type ImageBackend, ImageBackends, ImageServicesToken } from "../image/image-backend.ts";
+import { ImageCache } from "../images/cache/image-cache.ts";
 import { DirectoryImageService } from "../images/directory-image-service.ts";
 import { type ImageService, Images } from "../images/image-service.ts";
 import { type KeyManager, KeyManagers } from "../key-manager/key-manager.ts";
 import { ExecaRunner } from "./execa-runner.ts";
 import { type ImportModule, loadPlugins } from "./load-plugins.ts";
+
+const Engine = token<LuksEngine>("luksmith.luks-engine");
+const Cache = token<ImageCache>("luksmith.image-cache");
+
+function newCache(config: HostConfig, resolver: Resolver): ImageCache {
+  return new ImageCache({
+    instancesPath: config.DEFAULT.instances_path,
+    commands: resolver.get(Commands),
+    luks: resolver.get(Engine),
+    timeoutMs: config.luksmith.command_timeout * 1000,
+  });
+}
 
 /** The composed plugins and what core lends them. */
 export class HostServices implements AsyncDisposable {
@@ -25,14 +39,18 @@ export class HostServices implements AsyncDisposable {
     const container = Container.create();
     container.provide(Commands, () => new ExecaRunner());
     const threads = config.luksmith.worker_threads;
+    container.provide(Engine, () => new LuksEngine({ threads }));
+    container.provide(Cache, (resolver) => newCache(config, resolver));
     container.provide(ImageServicesToken, (resolver) => ({
       keys: resolver.get(KeyManagers),
-      luks: container.own(new LuksEngine({ threads })),
+      luks: resolver.get(Engine),
       commands: resolver.get(Commands),
+      cache: resolver.get(Cache),
       policy: {
         pbkdfIterations: config.luksmith.pbkdf_iterations,
         verify: config.luksmith.verify,
         preallocate: config.DEFAULT.preallocate_images,
+        forceRaw: config.DEFAULT.force_raw_images,
         commandTimeoutMs: config.luksmith.command_timeout * 1000,
       },
     }));
@@ -52,6 +70,10 @@ export class HostServices implements AsyncDisposable {
 
   get backends(): readonly ImageBackend[] {
     return this.#container.all(ImageBackends);
+  }
+
+  get cache(): ImageCache {
+    return this.#container.get(Cache);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { LuksEngine } from "@luksmith/luks";
 import type { CommandRunner } from "../command/command-runner.ts";
 import { extensionPoint, token } from "../di/token.ts";
+import type { ImageCache } from "../images/cache/image-cache.ts";
 import type { KeyManager } from "../key-manager/key-manager.ts";
 import type { EncryptionFormat } from "../request/encryption-format.ts";
 import type { Image } from "./image.ts";
@@ -29,6 +30,7 @@ export interface ImageServices {
   readonly keys: KeyManager;
   readonly luks: LuksEngine;
   readonly commands: CommandRunner;
+  readonly cache: ImageCache;
   readonly policy: ImagePolicy;
 }
 
@@ -40,6 +42,8 @@ export interface ImagePolicy {
   readonly verify: "unlock" | "header";
   /** Nova's `preallocate_images`. */
   readonly preallocate: "none" | "space";
+  /** Nova's `force_raw_images`: bases of overlays are raw, whatever the image was. */
+  readonly forceRaw: boolean;
   /** For external commands, in ms. */
   readonly commandTimeoutMs: number;
 }

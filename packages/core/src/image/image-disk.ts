@@ -12,6 +12,8 @@ export interface ImageDisk {
   readonly virtualSize: bigint;
   /** Absent: a plain disk. */
   readonly encryption?: DiskEncryption;
+  /** What it stands on; known once it was made. */
+  readonly backing?: BackingSource;
 }
 
 export interface DiskEncryption {
@@ -20,10 +22,24 @@ export interface DiskEncryption {
   readonly secretId: string | null;
 }
 
+/** A base that an overlay stands on, as it was when the overlay was made. */
+export interface BackingSource {
+  /** Absolute. */
+  readonly file: string;
+  readonly format: "raw" | "qcow2";
+  /** Bytes that it shows. */
+  readonly virtualSize: number;
+  /** An encrypted base keeps the secret of the image it was made of. */
+  readonly secretId?: string;
+  readonly identity: DiskIdentity;
+}
+
 /** Where libvirt finds a disk; becomes `<source>` and `<driver>`. */
 export type DiskSource = {
   /** The `<driver type>`: never `luks`, which libvirt does not know. */
   readonly format: "raw" | "qcow2";
+  /** Only for an overlay. */
+  readonly backing?: BackingSource;
 } & ({ readonly type: "file"; readonly file: string } | { readonly type: "block"; readonly dev: string });
 
 /** What tells this very disk from another under the same name; a backend's own (device and inode, an image id). */
@@ -31,13 +47,17 @@ export type DiskIdentity = { readonly [key: string]: Json };
 
 /** An ImageDisk for the journal. */
 export function diskToJson(disk: ImageDisk): DiskIdentity {
-  const { instanceUuid, name, uuid, virtualSize, encryption } = disk;
+  const { instanceUuid, name, uuid, virtualSize, encryption, backing } = disk;
   const sealed = encryption ? { format: encryption.format, secretId: encryption.secretId } : null;
-  return { instanceUuid, name, uuid, virtualSize: String(virtualSize), encryption: sealed };
+  const json = { instanceUuid, name, uuid, virtualSize: String(virtualSize), encryption: sealed };
+  return backing ? { ...json, backing: { ...backing } } : json;
 }
 
 export function diskFromJson(json: Json): ImageDisk {
-  const { encryption, virtualSize, ...rest } = json as Omit<ImageDisk, "virtualSize" | "encryption"> & {
+  const { encryption, virtualSize, ...rest } = json as unknown as Omit<
+    ImageDisk,
+    "virtualSize" | "encryption"
+  > & {
     virtualSize: string;
     encryption: DiskEncryption | null;
   };

@@ -1,7 +1,8 @@
 import type { FormattedContainer, GeneratedPassphrase } from "@luksmith/luks";
 import { LuksmithError } from "../errors/luksmith-error.ts";
+import type { BaseImage } from "../images/cache/image-cache.ts";
 import type { DiskContent, ImageSource } from "./disk-content.ts";
-import { openContent } from "./disk-content-source.ts";
+import { type OpenContent, openContent } from "./disk-content-source.ts";
 import { eraseHeader } from "./erase-header.ts";
 import type { HeaderStore } from "./header-store.ts";
 import type { BackendCapabilities, ImageServices } from "./image-backend.ts";
@@ -18,7 +19,10 @@ import type { VerifyReport } from "./verify-report.ts";
 
 /** What a backend is asked to make. */
 export interface AllocateImage {
+  /** What the disk shall hold; absent for a blank one, or where `base` holds it. */
   readonly content: DiskContent | undefined;
+  /** What an overlay shall stand on. */
+  readonly base: BaseImage | undefined;
   /**
    * Header, first key slot and volume key; absent for a plain disk. Being made while the backend makes room, so await it
    * late. Disposed by the base class.
@@ -62,6 +66,11 @@ export abstract class Image {
   /** Bytes free where the disk will be; undefined: cannot tell. */
   abstract spaceFree(ctx: OpContext): Promise<bigint | undefined>;
 
+  /** Gets at what a new disk shall hold; a backend that makes overlays asks the cache for a base instead. */
+  protected openSource(source: ImageSource, ctx: OpContext): Promise<OpenContent> {
+    return openContent(source, this.disk, this.services, ctx);
+  }
+
   /** Makes the disk, durable when it resolves, or throws `DiskExists` without having touched anything. */
   protected abstract allocate(request: AllocateImage, undo: Rollback, ctx: OpContext): Promise<void>;
   /**
@@ -92,9 +101,10 @@ export abstract class Image {
   async create(request: CreateImage, undo: Rollback, ctx: OpContext): Promise<void> {
     this.requireEncryptionSupport();
     throwIfCancelled(ctx);
-    await using content = await openContent(request.source, this.disk, this.services, ctx);
+    await using opened = await this.openSource(request.source, ctx);
+    const { content, base } = opened;
     if (!this.disk.encryption) {
-      await this.allocate({ content: content.content, container: undefined }, undo, ctx);
+      await this.allocate({ content, base, container: undefined }, undo, ctx);
       return;
     }
     const { passphrase } = request;
@@ -111,13 +121,15 @@ export abstract class Image {
       iterations: this.services.policy.pbkdfIterations,
     });
     // Opened by the passphrase as the key manager has it, while the storage syncs.
-    const opened = container.then((made) => openByStoredPassphrase(this.disk, made, this.services, ctx));
+    const unlocked = container.then((made) => openByStoredPassphrase(this.disk, made, this.services, ctx));
+    // Either may fail long before it is awaited, which Node would take for a crash.
+    for (const early of [container, unlocked]) early.catch(() => undefined);
     try {
-      await this.allocate({ content: content.content, container }, undo, ctx);
+      await this.allocate({ content, base, container }, undo, ctx);
       await using header = await this.header(ctx);
-      await proveEncrypted(this.disk, header, await container, opened, ctx);
+      await proveEncrypted(this.disk, header, await container, unlocked, ctx);
     } finally {
-      for (const settled of await Promise.allSettled([container, opened])) {
+      for (const settled of await Promise.allSettled([container, unlocked])) {
         if (settled.status === "fulfilled") settled.value?.volumeKey[Symbol.dispose]();
       }
     }

@@ -1,5 +1,5 @@
 import type { FormattedContainer, Unlocked } from "@luksmith/luks";
-import { LuksmithError } from "../errors/luksmith-error.ts";
+import { isLuksmithError, LuksmithError } from "../errors/luksmith-error.ts";
 import type { HeaderStore } from "./header-store.ts";
 import type { ImageServices } from "./image-backend.ts";
 import type { ImageDisk } from "./image-disk.ts";
@@ -26,7 +26,7 @@ export async function openByStoredPassphrase(
  * Shows that the disk is encrypted: what the storage gives back is, byte for byte, the header that was made for it, and
  * that header opens by the stored passphrase to the key its data is encrypted with.
  * @param opened what `openByStoredPassphrase` found of the same header
- * @throws `DiskNotProven`
+ * @throws `DiskNotProven`, and what kept the key manager from answering
  */
 export async function proveEncrypted(
   disk: ImageDisk,
@@ -47,10 +47,18 @@ export async function proveEncrypted(
       throw notProven(`its storage does not give back byte ${offset} and on`);
   }
   const unlocked = await opened.catch((error: unknown) => {
-    throw notProven("the stored passphrase does not open it", error);
+    throw isOtherTrouble(error) ? error : notProven("the stored passphrase does not open it", error);
   });
   const same = unlocked?.volumeKey.use((a) => container.volumeKey.use((b) => Buffer.compare(a, b) === 0));
   if (same === false) throw notProven("the stored passphrase opens it to another volume key");
+}
+
+/** What says nothing about the disk: the caller stopped, or the key manager did not answer. */
+function isOtherTrouble(error: unknown): boolean {
+  return (
+    isLuksmithError(error) &&
+    (["cancelled", "unavailable", "timeout"].includes(error.category) || error.code === "PermissionDenied")
+  );
 }
 
 /** The header area as it will be on the storage, up to the end of what was written. */

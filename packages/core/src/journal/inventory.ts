@@ -161,15 +161,17 @@ export class Inventory {
 
 function diskOf(row: Row): DiskRecord {
   const encryption = encryptionOf(row);
+  const source = JSON.parse(String(row["source"])) as DiskSource;
   return {
     instanceUuid: String(row["instance"]),
     name: String(row["name"]),
     uuid: String(row["uuid"]),
     virtualSize: BigInt(Number(row["virtual_size"])),
     ...(encryption ? { encryption } : {}),
+    ...(source.backing ? { backing: source.backing } : {}),
     backend: String(row["backend"]),
     path: String(row["path"]),
-    source: JSON.parse(String(row["source"])) as DiskSource,
+    source,
     identity: JSON.parse(String(row["identity"])) as DiskIdentity,
     createdAt: String(row["created_at"]),
   };

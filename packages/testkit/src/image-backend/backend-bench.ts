@@ -1,7 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   GeneratedPassphrase,
   type Image,
+  ImageCache,
   type ImageDisk,
   type ImagePolicy,
   type ImageServices,
@@ -35,6 +39,7 @@ export class BackendBench implements AsyncDisposable {
   readonly services: ImageServices;
   readonly #luks = new LuksEngine({ threads: 1 });
   readonly #passphrases: Passphrase[] = [];
+  readonly #cachePath = mkdtempSync(join(tmpdir(), "luksmith-cache-"));
   #fixture: ImageBackendFixture | undefined;
 
   private constructor(policy: Partial<ImagePolicy>) {
@@ -42,10 +47,17 @@ export class BackendBench implements AsyncDisposable {
       keys: this.keys,
       luks: this.#luks,
       commands: this.commands,
+      cache: new ImageCache({
+        instancesPath: this.#cachePath,
+        commands: this.commands,
+        luks: this.#luks,
+        timeoutMs: 60_000,
+      }),
       policy: {
         pbkdfIterations: 1000,
         verify: "unlock",
         preallocate: "none",
+        forceRaw: true,
         commandTimeoutMs: 60_000,
         ...policy,
       },
@@ -107,5 +119,6 @@ export class BackendBench implements AsyncDisposable {
     await this.#luks[Symbol.asyncDispose]();
     for (const passphrase of this.#passphrases) passphrase[Symbol.dispose]();
     await this.keys.close();
+    rmSync(this.#cachePath, { recursive: true, force: true });
   }
 }

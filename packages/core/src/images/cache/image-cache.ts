@@ -22,8 +22,6 @@ export interface BaseImage {
 export interface ImageCacheOptions {
   /** `[DEFAULT] instances_path`; bases are in `_base` below it. */
   readonly instancesPath: string;
-  /** `[DEFAULT] force_raw_images`. */
-  readonly forceRaw: boolean;
   readonly commands: CommandRunner;
   readonly luks: LuksEngine;
   /** For one conversion, ms. */
@@ -48,9 +46,12 @@ export class ImageCache {
     return join(this.#options.instancesPath, "_base");
   }
 
-  /** The base of an inspected image: raw under `force_raw_images`, else as it came. */
-  async image(image: ImageFile, ctx: OpContext): Promise<BaseImage> {
-    const raw = this.#options.forceRaw || image.format !== "qcow2";
+  /**
+   * The base of an inspected image.
+   * @param options `raw`: converted to raw whatever it was; otherwise a qcow2 image stays as it came
+   */
+  async image(image: ImageFile, options: { readonly raw: boolean }, ctx: OpContext): Promise<BaseImage> {
+    const raw = options.raw || image.format !== "qcow2";
     const name = imageBaseName(image.id);
     await this.#make(name, `base of image ${image.id}`, ctx, async (part) => {
       if (!raw || image.format === "raw" || image.format === "iso") await this.#copy(image, part.handle, ctx);
@@ -70,7 +71,7 @@ export class ImageCache {
   async filesystem(
     format: GuestFormat,
     virtualSize: bigint,
-    make: () => Promise<AsyncDisposable & { readonly content: DiskContent | undefined }>,
+    make: () => Promise<AsyncDisposable & { readonly content?: DiskContent | undefined }>,
     ctx: OpContext,
   ): Promise<BaseImage> {
     const name =

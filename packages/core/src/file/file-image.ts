@@ -1,0 +1,44 @@
+import { dirname, join } from "node:path";
+import { Image } from "../image/image.ts";
+import type { DiskIdentity, ImageDisk } from "../image/image-disk.ts";
+import type { ImageServices } from "../image/image-backend.ts";
+import type { OpContext } from "../image/op-context.ts";
+import type { UndoRecord } from "../image/rollback.ts";
+import { sameIdentity } from "../image/same-identity.ts";
+import { fileIdentity } from "./file-identity.ts";
+import { freeSpace } from "./free-space.ts";
+import { lockHolders } from "./lock-holders.ts";
+import { removeEmptyDirectory, removeName, undoNewFile } from "./new-file.ts";
+
+/** A disk in a file of its own, `<instances_path>/<instance uuid>/<disk name>`: what all formats have in common. */
+export abstract class FileImage extends Image {
+  readonly path: string;
+
+  /** @param instancesPath absolute */
+  constructor(instancesPath: string, disk: ImageDisk, services: ImageServices) {
+    super(disk, services);
+    this.path = join(instancesPath, disk.instanceUuid, disk.name);
+  }
+
+  identify(_ctx: OpContext): Promise<DiskIdentity | undefined> {
+    return fileIdentity(this.path);
+  }
+
+  undo(record: UndoRecord, _ctx: OpContext): Promise<void> {
+    return undoNewFile(record);
+  }
+
+  spaceFree(_ctx: OpContext): Promise<bigint | undefined> {
+    return freeSpace(this.path);
+  }
+
+  protected async destroy(identity: DiskIdentity, _ctx: OpContext): Promise<void> {
+    const found = await fileIdentity(this.path);
+    if (found && sameIdentity(found, identity)) await removeName(this.path);
+    await removeEmptyDirectory(dirname(this.path));
+  }
+
+  protected holders(_ctx: OpContext): Promise<readonly string[]> {
+    return lockHolders(this.path);
+  }
+}
