@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Tests run on the sources: the `luksmith-source` export condition points every workspace package at `src`. */
@@ -14,6 +15,8 @@ export default defineConfig({
       "testing/src/**/*.test.ts",
     ],
     pool: "forks",
+    // Much of the time goes to other programs: two workers pay also where there are but two processors.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     execArgv: ["--conditions=luksmith-source"],
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import {
   isLuksmithError,
   type AnyLuksmithError,
+  type Image,
   type ImageFile,
   type Passphrase,
   unlock,
@@ -64,13 +65,18 @@ export async function sourceImage(length: number): Promise<ImageFile & { readonl
   };
 }
 
+/** The stored bytes from the LUKS header on. */
+export function luksBytes({ fixture }: BackendBench, image: Image): Promise<Uint8Array> {
+  return fixture.luksBytes?.(image) ?? fixture.rawBytes(image);
+}
+
 /** The volume key that a passphrase opens the stored header to, as hex: this suite's own reading of the storage. */
 export async function volumeKeyOf(
-  { fixture }: BackendBench,
+  bench: BackendBench,
   made: MadeDisk,
   passphrase: Passphrase,
 ): Promise<string> {
-  const { volumeKey } = unlock(await fixture.rawBytes(made.image), passphrase);
+  const { volumeKey } = unlock(await luksBytes(bench, made.image), passphrase);
   using key = volumeKey;
   return key.use((bytes) => Buffer.from(bytes).toString("hex"));
 }

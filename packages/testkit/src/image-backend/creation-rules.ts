@@ -1,7 +1,7 @@
 import { GeneratedPassphrase, parseHeader } from "@luksmith/core";
 import { expect } from "vitest";
 import { MIB } from "./backend-bench.ts";
-import { CANARY, holds, sameBytes, sourceImage, volumeKeyOf } from "./bench-steps.ts";
+import { CANARY, holds, luksBytes, sameBytes, sourceImage, volumeKeyOf } from "./bench-steps.ts";
 import type { ImageBackendRule } from "./image-backend-rule.ts";
 
 /** Bytes that are no multiple of 4096, let alone of a MiB. */
@@ -41,7 +41,7 @@ export const CREATION_RULES: readonly ImageBackendRule[] = [
     title: "writes a LUKS header with the disk's UUID",
     async check(bench) {
       const { image, disk } = await bench.create();
-      const header = parseHeader(await bench.fixture.rawBytes(image));
+      const header = parseHeader(await luksBytes(bench, image));
       expect(header.uuid).toBe(disk.uuid);
       expect(`${header.cipherName}-${header.cipherMode} ${header.keyBytes}`).toBe("aes-xts-plain64 64");
       expect(header.keySlots.filter((slot) => slot.active).length).toBe(1);

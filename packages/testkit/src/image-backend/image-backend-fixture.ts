@@ -24,6 +24,8 @@ export interface ImageBackendFixture extends AsyncDisposable {
   contents(): Promise<ReadonlyMap<string, string>>;
   /** The bytes of a disk as the storage has them, header included. */
   rawBytes(image: Image): Promise<Uint8Array>;
+  /** The bytes from the start of the LUKS header on. Left out where that is the start of `rawBytes`. */
+  luksBytes?(image: Image): Promise<Uint8Array>;
   /** Overwrites bytes of the storage behind the backend's back, from the start of the LUKS header on. */
   damage(image: Image, offset: number, bytes: Uint8Array): Promise<void>;
   /** Puts something else, of one MiB, under the disk's name, in place of the disk if it is there. */

@@ -2,7 +2,7 @@ import { randomFillSync } from "node:crypto";
 import { expect } from "vitest";
 import { GeneratedPassphrase, parseHeader, type VerifyReport } from "@luksmith/core";
 import { MIB } from "./backend-bench.ts";
-import { expectError, expectUntouched, sameBytes, sourceImage } from "./bench-steps.ts";
+import { expectError, expectUntouched, luksBytes, sameBytes, sourceImage } from "./bench-steps.ts";
 import type { ImageBackendRule } from "./image-backend-rule.ts";
 
 const failedChecks = (report: VerifyReport): readonly string[] =>
@@ -90,12 +90,12 @@ export const LIFE_RULES: readonly ImageBackendRule[] = [
     title: "erases: the stored passphrase opens it never again; idempotent",
     async check(bench) {
       const { image, disk, passphrase } = await bench.create();
-      const before = await bench.fixture.rawBytes(image);
+      const before = await luksBytes(bench, image);
       await image.erase(bench.ctx);
       await image.erase(bench.ctx);
       expect(await bench.fixture.oracle.opens(image, passphrase)).toBe(false);
       // The header alone must not do: key material that is kept can be put under a forged header.
-      const after = await bench.fixture.rawBytes(image);
+      const after = await luksBytes(bench, image);
       const [slot] = parseHeader(before).keySlots;
       const at = (slot?.keyMaterialOffset ?? 0) * 512;
       const length = 4000 * 64;
