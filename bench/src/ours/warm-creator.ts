@@ -4,7 +4,7 @@ import { createInstance, deleteById, parseRequest, type WritableHost } from "@lu
 import { benchContext, type HostPlaces, openBenchHost } from "./bench-host.ts";
 import { type BenchImage, encryptedServer, makeImage } from "./encrypted-server.ts";
 
-const WARM_UPS = 5;
+const WARM_UPS = 30;
 
 /** The least content an instance's root disk can have: the rest of the disk is blank. */
 const IMAGE_BYTES = 4096;
@@ -12,7 +12,7 @@ const IMAGE_BYTES = 4096;
 /** Undo without a journal. */
 const forgetful: Rollback = { defer: async () => {} };
 
-/** A host that has made a few disks already: worker thread up, code compiled, key store open. */
+/** A host that has made some disks already: worker thread up, code compiled, key store open. */
 export class WarmCreator implements AsyncDisposable {
   readonly #host: WritableHost;
   readonly #places: HostPlaces;

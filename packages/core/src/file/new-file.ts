@@ -7,7 +7,7 @@ import type { DiskIdentity } from "../image/image-disk.ts";
 import { sameIdentity } from "../image/same-identity.ts";
 import type { Rollback, UndoRecord } from "../image/rollback.ts";
 import { fileIdentity, identityOf } from "./file-identity.ts";
-import { syncDirectory } from "./sync-directory.ts";
+import { openDirectory, syncDirectory } from "./sync-directory.ts";
 
 /** A file being made under a name that nobody else uses. Disposal closes it. */
 export interface NewFile extends AsyncDisposable {
@@ -64,13 +64,19 @@ async function publish(
   madeDirectories: readonly string[],
   undo: Rollback,
 ): Promise<DiskIdentity> {
+  await using closing = new AsyncDisposableStack();
   try {
-    const [stat] = await Promise.all([handle.stat({ bigint: true }), handle.datasync()]);
+    // The directories are opened while the file syncs: fewer waits one after the other.
+    const [stat, directories] = await Promise.all([
+      handle.stat({ bigint: true }),
+      Promise.all([path, ...madeDirectories].map((name) => openDirectory(dirname(name), closing))),
+      handle.datasync(),
+    ]);
     const identity = identityOf(stat);
     await undo.defer({ path, identity });
     await link(temporary, path);
     await unlink(temporary);
-    await Promise.all([path, ...madeDirectories].map((name) => syncDirectory(dirname(name))));
+    await Promise.all(directories.map((directory) => directory.sync()));
     return identity;
   } catch (error) {
     if (errnoOf(error) !== "EEXIST") throw ioError(error, `making ${path}`, { path });

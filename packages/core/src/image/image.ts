@@ -1,5 +1,5 @@
-import type { FormattedContainer, GeneratedPassphrase } from "@luksmith/luks";
-import { LuksmithError } from "../errors/luksmith-error.ts";
+import type { FormattedContainer, GeneratedPassphrase, LuksHeader } from "@luksmith/luks";
+import { isLuksmithError, LuksmithError } from "../errors/luksmith-error.ts";
 import type { BaseImage } from "../images/cache/image-cache.ts";
 import type { DiskContent, ImageSource } from "./disk-content.ts";
 import { type OpenContent, openContent } from "./disk-content-source.ts";
@@ -114,14 +114,17 @@ export abstract class Image {
         `${this.label} is to be encrypted, but no passphrase was made for it`,
       );
     }
-    const container = this.services.luks.format({
-      uuid: this.disk.uuid,
-      payloadOffset: this.payloadOffset,
-      passphrase,
-      iterations: this.services.policy.pbkdfIterations,
-    });
-    // Opened by the passphrase as the key manager has it, while the storage syncs.
-    const unlocked = container.then((made) => openByStoredPassphrase(this.disk, made, this.services, ctx));
+    const { luks, policy } = this.services;
+    const { uuid } = this.disk;
+    const proving = policy.verify === "unlock";
+    const container = luks.format(
+      { uuid, payloadOffset: this.payloadOffset, passphrase, iterations: policy.pbkdfIterations },
+      { retain: proving },
+    );
+    // Opened by the passphrase as the key manager has it, while the storage is written and synced.
+    const unlocked = proving
+      ? openByStoredPassphrase(this.disk, this.services, ctx)
+      : Promise.resolve(undefined);
     // Either may fail long before it is awaited, which Node would take for a crash.
     for (const early of [container, unlocked]) early.catch(() => undefined);
     try {
@@ -224,8 +227,8 @@ export abstract class Image {
         throw this.replaced("its identity is not the recorded one");
       return found;
     }
-    await using store = await this.header(ctx);
-    const header = await readHeader(store, ctx).catch((error: unknown) => {
+    const header = await this.readOurHeader(ctx).catch((error: unknown) => {
+      if (!isLuksmithError(error) || !["integrity", "unsupported"].includes(error.category)) throw error;
       // A damaged header is no reason to keep an operator from removing the very file that was made here.
       if (recorded && sameIdentity(found, recorded)) return undefined;
       throw this.replaced("it has no readable LUKS header", error);
@@ -263,10 +266,14 @@ export abstract class Image {
     return `${this.disk.name} of instance ${this.disk.instanceUuid} (${this.path})`;
   }
 
+  private async readOurHeader(ctx: OpContext): Promise<LuksHeader> {
+    await using store = await this.header(ctx);
+    return await readHeader(store, ctx);
+  }
+
   /** Growing or copying a disk that nothing opens would only hide that. */
   private async requireReadableHeader(ctx: OpContext): Promise<void> {
-    await using header = await this.header(ctx);
-    await readHeader(header, ctx);
+    await this.readOurHeader(ctx);
   }
 
   private wrongSize(current: bigint): LuksmithError {

@@ -6,20 +6,19 @@ import type { ImageDisk } from "./image-disk.ts";
 import type { OpContext } from "./op-context.ts";
 
 /**
- * Opens a header that was just made with the passphrase as the key manager gives it, under the policy `unlock`; under
- * `header` there is nothing to open. The caller disposes the key.
+ * Opens a header that is being made (`retain`) with the passphrase as the key manager gives it. The caller disposes the
+ * key.
  * @throws `EphemeralEncryptionSecretNotFound`, `LuksPassphraseRefused`, `KeyManagerUnavailable`
  */
 export async function openByStoredPassphrase(
   disk: ImageDisk,
-  container: FormattedContainer,
   services: ImageServices,
   ctx: OpContext,
 ): Promise<Unlocked | undefined> {
   const secretId = disk.encryption?.secretId;
-  if (services.policy.verify === "header" || !secretId) return undefined;
+  if (!secretId) return undefined;
   using passphrase = await services.keys.get({ id: secretId }, ctx);
-  return await services.luks.unlock(headerArea(container), passphrase);
+  return await services.luks.unlockFormatted(disk.uuid, passphrase);
 }
 
 /**
@@ -41,11 +40,13 @@ export async function proveEncrypted(
       `${disk.name} of instance ${disk.instanceUuid} could not be proven encrypted: ${why}; it was removed again, check the storage below it and the key manager`,
       { details: { disk: disk.name }, ...(cause === undefined ? {} : { cause }) },
     );
-  for (const { offset, bytes } of container.writes) {
-    const stored = await store.read(offset, bytes.length, ctx);
-    if (Buffer.compare(stored, bytes) !== 0)
+  await Promise.all(
+    container.writes.map(async ({ offset, bytes }) => {
+      const stored = await store.read(offset, bytes.length, ctx);
+      if (Buffer.compare(stored, bytes) === 0) return;
       throw notProven(`its storage does not give back byte ${offset} and on`);
-  }
+    }),
+  );
   const unlocked = await opened.catch((error: unknown) => {
     throw isOtherTrouble(error) ? error : notProven("the stored passphrase does not open it", error);
   });
@@ -59,11 +60,4 @@ function isOtherTrouble(error: unknown): boolean {
     isLuksmithError(error) &&
     (["cancelled", "unavailable", "timeout"].includes(error.category) || error.code === "PermissionDenied")
   );
-}
-
-/** The header area as it will be on the storage, up to the end of what was written. */
-function headerArea({ writes }: FormattedContainer): Uint8Array {
-  const area = new Uint8Array(Math.max(...writes.map(({ offset, bytes }) => offset + bytes.length)));
-  for (const { offset, bytes } of writes) area.set(bytes, offset);
-  return area;
 }

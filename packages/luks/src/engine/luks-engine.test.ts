@@ -21,6 +21,37 @@ function areaOf({ writes, header }: FormattedContainer): Uint8Array {
 
 const refused = (code: string) => expect.objectContaining({ code });
 
+describe("LuksEngine and a container that is being made", () => {
+  const request = () => ({ uuid: randomUUID(), passphrase: GeneratedPassphrase.create() });
+
+  it("opens what is being made, without waiting for it, once", async () => {
+    await using several = new LuksEngine({ threads: 3 });
+    const requests = Array.from({ length: 12 }, request);
+    const made = requests.map((each) => several.format(each, { retain: true }));
+    const opened = requests.map(({ uuid, passphrase }) => several.unlockFormatted(uuid, passphrase));
+    for (const [index, container] of (await Promise.all(made)).entries()) {
+      expect((await opened[index])?.volumeKey.equals(container.volumeKey)).toBe(true);
+    }
+    const [{ uuid, passphrase }] = requests as [ReturnType<typeof request>];
+    await expect(several.unlockFormatted(uuid, passphrase)).rejects.toMatchObject({
+      code: "LuksRequestInvalid",
+    });
+  });
+
+  it("refuses another passphrase, and what was not to be opened", async () => {
+    await using one = new LuksEngine({ threads: 1 });
+    const { uuid, passphrase } = request();
+    void one.format({ uuid, passphrase }, { retain: true });
+    const wrong = one.unlockFormatted(uuid, GeneratedPassphrase.create());
+    await expect(wrong).rejects.toMatchObject({ code: "LuksPassphraseRefused" });
+    const other = request();
+    await one.format(other);
+    await expect(one.unlockFormatted(other.uuid, other.passphrase)).rejects.toMatchObject({
+      code: "LuksRequestInvalid",
+    });
+  });
+});
+
 describe("LuksEngine and headers", () => {
   it("formats, unlocks and adds key slots like the functions of the same names", async () => {
     using passphrase = GeneratedPassphrase.create();

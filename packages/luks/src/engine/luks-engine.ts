@@ -42,12 +42,29 @@ export class LuksEngine implements AsyncDisposable {
     this.#pool = new WorkerPool(threads);
   }
 
-  /** See `formatContainer`. */
-  async format(request: FormatRequest): Promise<FormattedContainer> {
+  /**
+   * See `formatContainer`.
+   *
+   * @param options - `retain`: keeps the header area for one `unlockFormatted`
+   */
+  async format(request: FormatRequest, options: { retain?: boolean } = {}): Promise<FormattedContainer> {
     const plan = checkFormatRequest(request);
     const passphrase = wirePassphrase(request.passphrase);
-    const result = await this.#run({ kind: "format", ...plan, passphrase });
+    const { retain = false } = options;
+    const result = await this.#run({ kind: "format", ...plan, passphrase, retain });
     return { ...result, volumeKey: unwireKey(result.volumeKey) };
+  }
+
+  /**
+   * As `unlock`, on the bytes that a `format` with `retain` made under this UUID; may be called before that has
+   * settled. Once for each.
+   *
+   * @throws LuksError `LuksRequestInvalid`: there was no such format, or it failed
+   */
+  async unlockFormatted(uuid: string, passphrase: Passphrase): Promise<Unlocked> {
+    const job = { kind: "unlock-formatted", uuid, passphrase: wirePassphrase(passphrase) } as const;
+    const result = await this.#run(job);
+    return { keySlot: result.keySlot, volumeKey: unwireKey(result.volumeKey) };
   }
 
   /** See `unlock`. */

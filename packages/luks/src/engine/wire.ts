@@ -22,6 +22,15 @@ export interface FormatJob {
   payloadOffset: number;
   iterations: number;
   passphrase: Uint8Array<ArrayBuffer>;
+  /** Whether an `unlock-formatted` will follow. */
+  retain: boolean;
+}
+
+/** Opens what a format of the same thread made, without sending it forth and back. */
+export interface UnlockFormattedJob {
+  kind: "unlock-formatted";
+  uuid: string;
+  passphrase: Uint8Array<ArrayBuffer>;
 }
 
 export interface UnlockJob {
@@ -52,11 +61,12 @@ export interface CopyJob {
   cancel: SharedArrayBuffer;
 }
 
-export type Job = FormatJob | UnlockJob | AddKeySlotJob | CopyJob;
+export type Job = FormatJob | UnlockFormattedJob | UnlockJob | AddKeySlotJob | CopyJob;
 
 /** What each kind of job answers. */
 export interface Results {
   format: { header: LuksHeader; writes: HeaderWrite[]; volumeKey: WireKey };
+  "unlock-formatted": { volumeKey: WireKey; keySlot: number };
   unlock: { volumeKey: WireKey; keySlot: number };
   "add-key-slot": HeaderWrite[];
   copy: { bytes: number };
@@ -94,6 +104,7 @@ export function unwireKey(key: WireKey): VolumeKey {
 export function secretsOf(job: Job): Uint8Array<ArrayBuffer>[] {
   switch (job.kind) {
     case "format":
+    case "unlock-formatted":
     case "unlock":
       return [job.passphrase];
     case "add-key-slot":

@@ -18,6 +18,8 @@ interface Pending {
 interface Thread {
   worker: Worker;
   pending: Map<number, Pending>;
+  /** UUIDs of containers made here that are still to be opened. */
+  formats: Set<string>;
 }
 
 /**
@@ -77,11 +79,17 @@ export class WorkerPool implements AsyncDisposable {
       return true;
     }
     thread.pending.set(id, pending);
+    if (pending.job.kind === "format" && pending.job.retain) thread.formats.add(pending.job.uuid);
     thread.worker.ref();
     return true;
   }
 
   #choose(job: Job): Thread | undefined {
+    if (job.kind === "unlock-formatted") {
+      const formatter = [...this.#threads].find(({ formats }) => formats.delete(job.uuid));
+      // Any thread will say that it has no such container.
+      if (formatter !== undefined) return formatter;
+    }
     const able = [...this.#threads].filter(
       ({ pending }) =>
         job.kind !== "copy" || ![...pending.values()].some((other) => other.job.kind === "copy"),
@@ -94,7 +102,7 @@ export class WorkerPool implements AsyncDisposable {
 
   #start(): Thread {
     const worker = new Worker(this.#entry, { name: "luks", execArgv: [] });
-    const thread: Thread = { worker, pending: new Map() };
+    const thread: Thread = { worker, pending: new Map(), formats: new Set() };
     this.#threads.add(thread);
     let cause: unknown;
     worker.unref();

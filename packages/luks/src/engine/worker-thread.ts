@@ -5,6 +5,7 @@ import { sealKeySlot } from "../key-slots.ts";
 import { prepareStripesWhenIdle } from "../keys/prepared-stripes.ts";
 import { Passphrase } from "../passphrase.ts";
 import { unlock } from "../unlock.ts";
+import { RetainedAreas } from "./retained-areas.ts";
 import { runCopy } from "./copy-loop.ts";
 import {
   type AddKeySlotJob,
@@ -16,7 +17,6 @@ import {
   type Result,
   type Results,
   secretsOf,
-  type UnlockJob,
   unwireKey,
   wireKey,
 } from "./wire.ts";
@@ -24,6 +24,8 @@ import { toWireError } from "./wire-error.ts";
 
 /** Milliseconds between two progress messages of a copy. */
 const PROGRESS_EVERY = 100;
+
+const retained = new RetainedAreas();
 
 const port = parentPort;
 if (port === null) throw new Error("this file is the entry of a worker thread");
@@ -54,8 +56,8 @@ async function perform(id: number, job: Job): Promise<{ result: Result; transfer
     const result = addKeySlot(job);
     return { result, transfers: ownBuffers(result) };
   }
-  if (job.kind === "unlock") {
-    const result = open(job);
+  if (job.kind === "unlock" || job.kind === "unlock-formatted") {
+    const result = job.kind === "unlock" ? open(job, job.area) : open(job, retained.take(job.uuid));
     return { result, transfers: [result.volumeKey.bytes.buffer] };
   }
   const result = format(job);
@@ -75,13 +77,17 @@ function format(job: FormatJob): Results["format"] {
   using passphrase = Passphrase.take(job.passphrase);
   const { header, writes, volumeKey } = buildContainer(job, passphrase);
   using key = volumeKey;
+  if (job.retain) retained.keep(job.uuid, writes);
   return { header, writes, volumeKey: wireKey(key) };
 }
 
-function open(job: UnlockJob): Results["unlock"] {
+function open(
+  job: { passphrase: Uint8Array<ArrayBuffer>; keySlot?: number },
+  area: Uint8Array,
+): Results["unlock"] {
   using passphrase = Passphrase.take(job.passphrase);
   const { keySlot, volumeKey } = unlock(
-    job.area,
+    area,
     passphrase,
     job.keySlot === undefined ? {} : { keySlot: job.keySlot },
   );
