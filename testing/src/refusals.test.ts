@@ -51,13 +51,15 @@ describe("invariant 7: an image is what it is declared to be", () => {
     expect(await refused(temp, () => createOn(temp, id))).toEqual(["ImageFormatMismatch", "input"]);
   });
 
-  test.each(["qcow2", "vmdk", "vhdx"])("disk_format %s is not filled from as yet", async (diskFormat) => {
+  test.each([
+    ["qcow2", "ImageFormatMismatch", "input"],
+    ["vmdk", "ImageFormatMismatch", "input"],
+    ["vhdx", "ImageFormatMismatch", "input"],
+    ["punchcard", "UnsupportedImageFormat", "unsupported"],
+  ])("raw bytes declared %s are refused: %s", async (diskFormat, ...expected) => {
     const temp = tempHost();
     const image = temp.addImage(MIB);
-    expect(await refused(temp, () => createOn(temp, image, { diskFormat }))).toEqual([
-      "UnsupportedImageFormat",
-      "unsupported",
-    ]);
+    expect(await refused(temp, () => createOn(temp, image, { diskFormat }))).toEqual(expected);
   });
 
   test("one that is larger than the flavor's disk does not fit", async () => {

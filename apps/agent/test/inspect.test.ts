@@ -62,6 +62,14 @@ describe("inspect", () => {
     expect(key_slots[0]).toMatchObject({ slot: 0, active: true, offset_sectors: 8, length_sectors: 250 });
   });
 
+  test("says what an image of another format is", async () => {
+    const file = join(host.path, "disk.qcow2");
+    execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", file, "1M"]);
+    const { exitCode, err } = await inspect(file);
+    expect(exitCode).toBe(65);
+    expect(err).toMatch(/^luksmith: LuksHeaderInvalid: .*; its bytes say qcow2, for which "qemu-img info"/);
+  });
+
   test.each([
     ["empty.img", 65, "LuksHeaderInvalid"],
     ["short.img", 65, "LuksHeaderInvalid"],

@@ -1,6 +1,9 @@
-import type { ImageServices, NewFile, OpContext, Passphrase, SnapshotTarget } from "@luksmith/core";
+import type { ImageServices, NewFile, OpContext, SnapshotTarget } from "@luksmith/core";
 import type { ExportSource } from "./export-qcow2.ts";
+
 import type { Qcow2File } from "./format/index.ts";
+import { diskOptions, QemuSecrets } from "./qemu-options.ts";
+import { toolSpaceError } from "./tool-space-error.ts";
 
 /**
  * Copies a disk with its whole chain into a target that has its format and size already; qemu-img decrypts and encrypts.
@@ -15,22 +18,15 @@ export async function convertInto(
   { commands, policy }: ImageServices,
   ctx: OpContext,
 ): Promise<void> {
-  const secretFds: Passphrase[] = [];
-  const objects: string[] = [];
-  const secret = (id: string, passphrase: Passphrase): string => {
-    secretFds.push(passphrase);
-    objects.push("--object", `secret,id=${id},file=/dev/fd/${2 + secretFds.length}`);
-    return id;
-  };
-  const decrypt = unlocked ? `,encrypt.key-secret=${secret("source", unlocked.passphrase)}` : "";
-  const source = `driver=qcow2${decrypt},file.driver=file,file.filename=${quote(path)}`;
-  const keySecret = target.passphrase ? `key-secret=${secret("target", target.passphrase)}` : undefined;
-  const output = `file.driver=file,file.filename=/dev/fd/${3 + secretFds.length}`;
+  const secrets = new QemuSecrets();
+  const source = diskOptions(path, unlocked, secrets);
+  const keySecret = target.passphrase && `key-secret=${secrets.add(target.passphrase)}`;
+  const output = `file.driver=file,file.filename=/dev/fd/${3 + secrets.fds.length}`;
   const args = [
     "convert",
     "-p",
     "-n",
-    ...objects,
+    ...secrets.args,
     "--image-opts",
     source,
     "--target-image-opts",
@@ -46,15 +42,20 @@ export async function convertInto(
   };
   const { fd } = file.handle;
   const timeoutMs = policy.commandTimeoutMs;
-  await commands.run({ file: "qemu-img", args, secretFds, inheritFds: [fd], timeoutMs, onStdout }, ctx);
+  try {
+    await commands.run(
+      { file: "qemu-img", args, secretFds: secrets.fds, inheritFds: [fd], timeoutMs, onStdout },
+      ctx,
+    );
+  } catch (error) {
+    throw toolSpaceError(
+      error,
+      `there is no room for ${disk.name} at ${target.path}; what was begun was undone`,
+    );
+  }
 }
 
 function targetDriver({ format }: SnapshotTarget, keySecret: string | undefined): readonly string[] {
   if (format === "qcow2") return ["driver=qcow2", ...(keySecret ? [`encrypt.${keySecret}`] : [])];
   return keySecret ? ["driver=luks", keySecret] : ["driver=raw"];
-}
-
-/** A comma ends an option's value, two are one comma. */
-function quote(path: string): string {
-  return path.replaceAll(",", ",,");
 }

@@ -4,30 +4,36 @@ import {
   type ImageDisk,
   type ImageServices,
   openExisting,
+  type NewFile,
   operationError,
   type OpContext,
   type Rollback,
   type SnapshotTarget,
-  type UnlockedDisk,
+  type VolumeKey,
   writeSnapshotFile,
 } from "@luksmith/core";
 import { constants } from "node:fs";
 import { convertInto } from "./convert-into.ts";
+import type { Unlocked } from "./qemu-options.ts";
 import { createImage, exportGuest, LUKS_AREA_BYTES, planImage, type Qcow2File } from "./format/index.ts";
-import { withImage } from "./with-image.ts";
 
 /** A disk to copy. */
 export interface ExportSource {
   readonly path: string;
   readonly disk: ImageDisk;
-  /** Absent: the disk is plain. */
-  readonly unlocked: UnlockedDisk | undefined;
+  readonly unlocked: Unlocked;
+  /** Absent: the disk is plain. Belongs to the caller. */
+  readonly volumeKey: VolumeKey | undefined;
 }
 
 const SECTOR = 512;
 
-/** Copies a disk, flattened, into a new file: encrypted anew, or in clear when the target has no passphrase. */
+/**
+ * Copies a disk, flattened, into a new file: encrypted anew, or in clear when the target has no passphrase.
+ * @param image the disk, open; its base was looked at
+ */
 export async function exportQcow2(
+  image: Qcow2File,
   source: ExportSource,
   target: SnapshotTarget,
   services: ImageServices,
@@ -35,37 +41,25 @@ export async function exportQcow2(
   ctx: OpContext,
 ): Promise<DiskIdentity> {
   const { disk } = source;
+  const fill = async (file: NewFile): Promise<void> => {
+    // A base in qcow2 has clusters of its own to walk, compressed ones among them, and one that is encrypted a key of
+    // its own: QEMU reads those.
+    if (target.format === "raw") {
+      await fillRawSnapshot(file, target, image.virtualSize, services, (to) =>
+        image.backing && image.backing.format !== "raw"
+          ? convertInto(source, image, file, target, services, ctx)
+          : copyGuest(image, source, to, services, ctx),
+      );
+      return;
+    }
+    await using container = await newTarget(target, services);
+    const luks = container.made ? { luks: {} } : {};
+    const plan = planImage({ virtualSize: image.virtualSize, ...luks });
+    await createImage(file.handle, plan, container.made);
+    await convertInto(source, image, file, target, services, ctx);
+  };
   try {
-    return await withImage(source.path, "read", (image) =>
-      writeSnapshotFile(
-        target,
-        undo,
-        async (file) => {
-          // A base in qcow2 has clusters of its own to walk, compressed ones among them: QEMU reads those.
-          if (target.format === "raw" && image.backing?.format !== "qcow2") {
-            await fillRawSnapshot(file, target, image.virtualSize, services, (to) =>
-              copyGuest(image, source, to, services, ctx),
-            );
-            return;
-          }
-          await using container = await newTarget(target, services);
-          const luks = container.made ? { luks: {} } : {};
-          if (target.format === "qcow2") {
-            await createImage(
-              file.handle,
-              planImage({ virtualSize: image.virtualSize, ...luks }),
-              container.made,
-            );
-            await convertInto(source, image, file, target, services, ctx);
-          } else {
-            await fillRawSnapshot(file, target, image.virtualSize, services, async () =>
-              convertInto(source, image, file, target, services, ctx),
-            );
-          }
-        },
-        ctx,
-      ),
-    );
+    return await writeSnapshotFile(target, undo, fill, ctx);
   } catch (error) {
     const what = `copying ${disk.name} of instance ${disk.instanceUuid} to ${target.path}`;
     throw operationError(error, ctx.signal, what);
@@ -88,7 +82,7 @@ async function newTarget(target: SnapshotTarget, { luks, policy }: ImageServices
 
 async function copyGuest(
   image: Qcow2File,
-  { disk, unlocked }: ExportSource,
+  { disk, volumeKey }: ExportSource,
   to: Parameters<ImageServices["luks"]["copy"]>[0]["to"],
   { luks }: ImageServices,
   ctx: OpContext,
@@ -98,7 +92,7 @@ async function copyGuest(
     const length = base ? BigInt((await base.stat()).size) : 0n;
     await exportGuest(image, {
       engine: luks,
-      ...(unlocked ? { volumeKey: unlocked.volumeKey } : {}),
+      ...(volumeKey ? { volumeKey } : {}),
       to,
       zeros: to.volumeKey ? "write" : "skip",
       signal: ctx.signal,
@@ -108,23 +102,25 @@ async function copyGuest(
         if (!base) return;
         const end = run.start + run.length;
         const known = end < length ? end : length;
-        const common = {
-          to,
-          length: image.virtualSize,
-          sparse: to.volumeKey === undefined,
-          signal: ctx.signal,
-        };
+        const common = { to, sparse: to.volumeKey === undefined, signal: ctx.signal };
         if (run.start < known) {
           const extents = [{ start: run.start, length: known - run.start }];
-          await luks.copy({ ...common, from: { fd: base.fd, offset: 0n }, extents });
+          // Where the base ends within a sector, that is filled with zeros.
+          await luks.copy({ ...common, from: { fd: base.fd, offset: 0n }, extents, length: known });
         }
-        if (known < end && to.volumeKey) {
-          const start = run.start > known ? run.start : known;
-          await luks.copy({ ...common, from: "zero", extents: [{ start, length: end - start }] });
+        const blank = wholeSectors(known > run.start ? known : run.start);
+        if (blank < end && to.volumeKey) {
+          const extents = [{ start: blank, length: end - blank }];
+          await luks.copy({ ...common, from: "zero", extents, length: image.virtualSize });
         }
       },
     });
   } finally {
     await base?.close();
   }
+}
+
+function wholeSectors(bytes: bigint): bigint {
+  const sector = BigInt(SECTOR);
+  return ((bytes + sector - 1n) / sector) * sector;
 }

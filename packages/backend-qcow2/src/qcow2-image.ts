@@ -4,7 +4,6 @@ import {
   type DiskIdentity,
   type DiskSource,
   FileImage,
-  fileIdentity,
   type HeaderStore,
   type ImageSource,
   LuksmithError,
@@ -16,7 +15,10 @@ import {
   type Rollback,
   type SnapshotTarget,
   type UnlockedDisk,
+  type VerifyCheck,
+  type VerifyReport,
 } from "@luksmith/core";
+import { inspectBase, inspectNewBase, requireBase } from "./base.ts";
 import { QCOW2_CAPABILITIES } from "./capabilities.ts";
 import { exportQcow2 } from "./export-qcow2.ts";
 import {
@@ -25,9 +27,15 @@ import {
   LUKS_AREA_BYTES,
   planImage,
   type PlanRequest,
+  type Qcow2File,
+  setBacking,
   spaceNeeded,
 } from "./format/index.ts";
 import { openHeader } from "./open-header.ts";
+import { preallocate } from "./preallocate.ts";
+import { driverOf, type Unlocked } from "./qemu-options.ts";
+import { absorbBase, requireSameBytes } from "./rebase.ts";
+import { requireWhole } from "./require-whole.ts";
 import { withImage } from "./with-image.ts";
 
 const SECTOR = 512;
@@ -39,16 +47,19 @@ const SECTOR = 512;
 export class Qcow2Image extends FileImage {
   protected readonly capabilities = QCOW2_CAPABILITIES;
   protected override readonly payloadOffset = LUKS_AREA_BYTES / SECTOR;
-  /** What this object made the disk to stand on. */
-  #backing: BackingSource | undefined;
+  /** What the disk stands on, as recorded, or as this object left it. */
+  #backing: BackingSource | undefined = this.disk.backing;
 
   source(): DiskSource {
-    const backing = this.disk.backing ?? this.#backing;
+    const backing = this.#backing;
     return { type: "file", file: this.path, format: "qcow2", ...(backing ? { backing } : {}) };
   }
 
-  spaceNeeded(_contentBytes: bigint): bigint {
-    return spaceNeeded(planImage(this.planRequest()), 0n);
+  /** Content counts although a new overlay holds none of it: the base does, in the same place. */
+  spaceNeeded(contentBytes: bigint): bigint {
+    const { policy } = this.services;
+    const content = policy.preallocate === "space" ? this.disk.virtualSize : contentBytes;
+    return spaceNeeded(planImage(this.planRequest()), content);
   }
 
   actualSize(_ctx: OpContext): Promise<bigint> {
@@ -56,34 +67,31 @@ export class Qcow2Image extends FileImage {
   }
 
   protected override async openSource(source: ImageSource, ctx: OpContext): Promise<OpenContent> {
+    if (source.kind === "blank") return { [Symbol.asyncDispose]: async () => {} };
     const { cache, policy } = this.services;
-    const close = { [Symbol.asyncDispose]: async () => {} };
-    switch (source.kind) {
-      case "blank":
-        return close;
-      case "image":
-        return { ...close, base: await cache.image(source.image, { raw: policy.forceRaw }, ctx) };
-      case "filesystem": {
-        const make = () => makeFilesystem(source, this.disk, this.services, ctx);
-        return { ...close, base: await cache.filesystem(source.format, this.disk.virtualSize, make, ctx) };
-      }
-    }
+    const base =
+      source.kind === "image"
+        ? await cache.image(source.image, { raw: policy.forceRaw }, ctx)
+        : await cache.filesystem(
+            source.format,
+            this.disk.virtualSize,
+            () => makeFilesystem(source, this.disk, this.services, ctx),
+            ctx,
+          );
+    return { base, [Symbol.asyncDispose]: async () => base[Symbol.dispose]() };
   }
 
   protected async allocate(request: AllocateImage, undo: Rollback, ctx: OpContext): Promise<void> {
-    const { base } = request;
-    if (base) this.#backing = await this.backingSource(base.path, base.format, base.virtualSize);
-    const clusterBits = base?.format === "qcow2" ? await clusterBitsOf(base.path) : undefined;
-    const plan = planImage(this.planRequest(clusterBits));
+    const base = request.base && (await inspectNewBase(request.base, this.disk, this.label));
+    this.#backing = base?.backing;
+    const plan = planImage(this.planRequest(base?.clusterBits));
     await using file = await newFile(this.path, undo, { makeDirectories: true });
     try {
       await createImage(file.handle, plan, await request.container);
     } catch (error) {
-      throw operationError(error, ctx.signal, `writing ${this.label}`, {
-        disk: this.disk.name,
-        path: this.path,
-      });
+      throw this.failed("writing", error, ctx);
     }
+    await this.reserve(file.handle.fd, spaceNeeded(plan, this.disk.virtualSize), ctx);
     await file.publish();
   }
 
@@ -92,24 +100,119 @@ export class Qcow2Image extends FileImage {
   }
 
   protected async grow(virtualSize: bigint, ctx: OpContext): Promise<void> {
-    const { backing } = this.source();
-    await withImage(this.path, "write", async (image) => {
-      await grow(image, virtualSize, backing ? { backingSize: BigInt(backing.virtualSize) } : {});
-    }).catch((error: unknown) => {
-      throw operationError(error, ctx.signal, `growing ${this.label}`, {
-        disk: this.disk.name,
-        path: this.path,
-      });
+    await this.withOurs("write", async (image) => {
+      const { clusterBits } = image.header;
+      const plan = planImage({ ...this.planRequest(clusterBits), virtualSize });
+      await this.reserve(image.handle.fd, spaceNeeded(plan, virtualSize), ctx);
+      const backing = this.#backing;
+      await grow(image, virtualSize, backing ? { backingSize: BigInt(backing.virtualSize) } : {}).catch(
+        (error: unknown) => {
+          throw this.failed("growing", error, ctx);
+        },
+      );
     });
   }
 
-  protected exportTo(
+  protected async exportTo(
     target: SnapshotTarget,
     unlocked: UnlockedDisk | undefined,
     undo: Rollback,
     ctx: OpContext,
   ): Promise<DiskIdentity> {
-    return exportQcow2({ path: this.path, disk: this.disk, unlocked }, target, this.services, undo, ctx);
+    return await this.withOurs("read", async (image) => {
+      using keys = await this.unlockChain(unlocked, ctx);
+      const source = { path: this.path, disk: this.disk, unlocked: keys, volumeKey: unlocked?.volumeKey };
+      return await exportQcow2(image, source, target, this.services, undo, ctx);
+    });
+  }
+
+  /** Looks also at its clusters, and at the base: without it, or on another, the disk's content is lost. */
+  override async verify(ctx: OpContext): Promise<VerifyReport> {
+    const report = await super.verify(ctx);
+    const look = (name: string, message: string, use: (image: Qcow2File) => Promise<void>) =>
+      withImage(this.path, "read", use).then(
+        (): VerifyCheck => ({ name, result: "pass", message }),
+        (error: unknown): VerifyCheck => ({ name, result: "fail", message: errorMessage(error) }),
+      );
+    const standsOn = this.#backing?.file ?? "nothing";
+    const more = [
+      await look("clusters", "all there", (image) => requireWhole(image, this.label)),
+      await look("base", `stands on ${standsOn}`, (image) => requireBase(image, this.#backing, this.label)),
+    ];
+    const ok = report.ok && more.every(({ result }) => result === "pass");
+    return { ...report, ok, checks: [...report.checks, ...more] };
+  }
+
+  /**
+   * Copies into the disk what it has of its base; afterwards it stands alone, encrypted by the same key. In place, with
+   * the same identity; a second call, also after a crash, finishes it or finds nothing to do.
+   * @throws `DiskInUse`, `DiskNotFound`, `DiskReplaced`, `NoSpace`, `Cancelled`
+   */
+  async flatten(ctx: OpContext): Promise<void> {
+    await this.requireIdle(ctx);
+    const stands = await withImage(this.path, "read", async ({ backing }) => backing !== undefined);
+    if (stands) {
+      await this.withOurs("read", async () => {});
+      using unlocked = this.disk.encryption ? await this.unlock(ctx) : undefined;
+      using keys = await this.unlockChain(unlocked, ctx);
+      await absorbBase(this.path, keys, this.label, this.services, ctx);
+      await withImage(this.path, "write", (image) => image.handle.datasync());
+    }
+    this.#backing = undefined;
+  }
+
+  /**
+   * Puts the disk on another file that shows the same bytes as its base. Durable and idempotent; a crash leaves the one
+   * or the other.
+   * @returns what is to be recorded as the disk's `backing`
+   * @throws `DiskInUse`, `DiskNotFound`, `DiskReplaced` when the bytes are others, `UnsupportedOperation` without a base
+   */
+  async rebase(to: Pick<BackingSource, "file" | "format">, ctx: OpContext): Promise<BackingSource> {
+    await this.requireIdle(ctx);
+    const from = this.#backing;
+    if (!from) throw new LuksmithError("UnsupportedOperation", `${this.label} stands on nothing`);
+    const { backing } = await inspectBase({ ...from, ...to }, this.label);
+    const format = driverOf(backing);
+    using keys = await this.unlockChain(undefined, ctx);
+    await withImage(this.path, "write", async (image) => {
+      if (image.backing?.file === to.file && image.backing.format === format) return;
+      await requireBase(image, from, this.label);
+      await requireSameBytes(from, backing, keys.basePassphrase, this.label, this.services, ctx);
+      await setBacking(image, { file: to.file, format });
+    });
+    this.#backing = backing;
+    return backing;
+  }
+
+  /** What opens the disk and its base. Disposing it leaves the disk's own passphrase to its owner. */
+  private async unlockChain(
+    unlocked: UnlockedDisk | undefined,
+    ctx: OpContext,
+  ): Promise<Unlocked & Disposable> {
+    const base = this.#backing;
+    const id = base?.secretId;
+    const basePassphrase = id === undefined ? undefined : await this.services.keys.get({ id }, ctx);
+    const dispose = (): void => basePassphrase?.[Symbol.dispose]();
+    return { passphrase: unlocked?.passphrase, base, basePassphrase, [Symbol.dispose]: dispose };
+  }
+
+  /** Opens the disk after looking whether it is whole, and its base the recorded one, still there and unchanged. */
+  private withOurs<T>(mode: "read" | "write", use: (image: Qcow2File) => Promise<T>): Promise<T> {
+    return withImage(this.path, mode, async (image) => {
+      await requireBase(image, this.#backing, this.label);
+      await requireWhole(image, this.label);
+      return use(image);
+    });
+  }
+
+  private async reserve(fd: number, bytes: bigint, ctx: OpContext): Promise<void> {
+    if (this.services.policy.preallocate === "none") return;
+    await preallocate(fd, bytes, this.label, this.services, ctx);
+  }
+
+  private failed(doing: string, error: unknown, ctx: OpContext): Error {
+    const details = { disk: this.disk.name, path: this.path };
+    return operationError(error, ctx.signal, `${doing} ${this.label}`, details);
   }
 
   private planRequest(clusterBits?: number): PlanRequest {
@@ -117,21 +220,12 @@ export class Qcow2Image extends FileImage {
     return {
       virtualSize: this.disk.virtualSize,
       ...(clusterBits === undefined ? {} : { clusterBits }),
-      ...(backing ? { backing: { file: backing.file, format: backing.format } } : {}),
+      ...(backing ? { backing: { file: backing.file, format: driverOf(backing) } } : {}),
       ...(this.disk.encryption ? { luks: {} } : {}),
     };
   }
-
-  private async backingSource(file: string, format: "raw" | "qcow2", size: bigint): Promise<BackingSource> {
-    const identity = await fileIdentity(file);
-    if (identity) return { file, format, virtualSize: Number(size), identity };
-    throw new LuksmithError("ImageNotFound", `the base ${file} of ${this.label} vanished; try again`, {
-      details: { path: file, disk: this.disk.name },
-    });
-  }
 }
 
-/** An overlay has its base's clusters, so that what it copies from there is whole. */
-function clusterBitsOf(path: string): Promise<number> {
-  return withImage(path, "read", async (image) => image.header.clusterBits);
+function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,12 @@
 import type { FileHandle } from "node:fs/promises";
-import type { AllocateImage, HeaderWrite, ImageDisk, LuksEngine, OpContext } from "@luksmith/core";
+import {
+  type AllocateImage,
+  copyContent,
+  type HeaderWrite,
+  type ImageDisk,
+  type LuksEngine,
+  type OpContext,
+} from "@luksmith/core";
 
 /**
  * Writes header and content into a new, empty file and gives it its size. What the content does not cover stays a
@@ -19,18 +26,8 @@ export async function writeDisk(
   const sized = file.truncate(Number(dataOffset + disk.virtualSize));
   await Promise.all([sized, ...(container?.writes ?? []).map((write) => writeFully(file, write))]);
   if (!content) return;
-  const report = (doneBytes: bigint, totalBytes: bigint): void =>
-    ctx.progress?.({ step: `write ${disk.name}`, doneBytes, totalBytes });
-  report(0n, content.length);
-  await luks.copy({
-    from: { fd: content.fd, offset: 0n },
-    to: { fd: file.fd, offset: dataOffset, ...(container ? { volumeKey: container.volumeKey } : {}) },
-    length: content.length,
-    extents: content.extents,
-    sparse: container === undefined,
-    signal: ctx.signal,
-    onProgress: report,
-  });
+  const to = { fd: file.fd, offset: dataOffset, ...(container ? { volumeKey: container.volumeKey } : {}) };
+  await copyContent(content, to, `write ${disk.name}`, luks, ctx);
 }
 
 async function writeFully(file: FileHandle, { offset, bytes }: HeaderWrite): Promise<void> {

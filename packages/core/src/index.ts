@@ -52,7 +52,10 @@ export {
   ImageServicesToken,
 } from "./image/image-backend.ts";
 export { type AllocateImage, type CreateImage, Image } from "./image/image.ts";
+export { copyContent } from "./image/disk-content-copy.ts";
 export {
+  type ContentDecryption,
+  type ContentExtent,
   type DiskContent,
   type Extent,
   GUEST_FORMATS,
@@ -77,11 +80,14 @@ export type { UnlockedDisk } from "./image/unlock.ts";
 export type { VerifyCheck, VerifyReport } from "./image/verify-report.ts";
 export {
   type DiskFormat,
+  type ImageEncryption,
   type ImageFile,
   type ImageMetadata,
   type ImageService,
   Images,
 } from "./images/image-service.ts";
+export { type FoundImage, type ImageChecks, inspectedImage } from "./images/inspected-image.ts";
+export { type UnlockedImage, unlockImage } from "./images/unlock-image.ts";
 export {
   encryptionTraits,
   type Trait,

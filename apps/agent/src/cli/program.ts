@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { Command, Option } from "commander";
+import { addCacheCommands } from "./cache-commands.ts";
 import { addDiskCommands } from "./disk-commands.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
@@ -29,6 +30,7 @@ export function buildProgram(dispatch: Dispatch, said: Said): Command {
     });
   addInstanceCommands(program, dispatch);
   addDiskCommands(program, dispatch);
+  addCacheCommands(program, dispatch);
   addHostCommands(program, dispatch);
   return program;
 }

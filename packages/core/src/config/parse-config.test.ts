@@ -15,7 +15,11 @@ describe("values", () => {
     expect(config.libvirt.images_volume_group).toBeUndefined();
     expect(config.libvirt.snapshots_directory).toBe("/var/lib/nova/instances/snapshots");
     expect(config.luksmith.images_path).toBe("/var/lib/luksmith/images");
-    expect(config.luksmith.plugins).toEqual(["@luksmith/backend-raw", "@luksmith/backend-qcow2", "@luksmith/keymgr-local"]);
+    expect(config.luksmith.plugins).toEqual([
+      "@luksmith/backend-raw",
+      "@luksmith/backend-qcow2",
+      "@luksmith/keymgr-local",
+    ]);
     expect(config.luksmith.key_encryption_key_file).toBe("");
     expect(config.warnings).toEqual([]);
   });

@@ -1,4 +1,5 @@
 import type { LuksErrorCategory } from "@luksmith/luks";
+import { IMAGE_REFUSALS } from "./image-refusals.ts";
 
 /**
  * How a host reacts to an error. The host branches on the category; people search for the code.
@@ -60,6 +61,7 @@ export const ERROR_CODES = {
   ImageUnacceptable: "input",
   ImageFormatMismatch: "input",
   UnsupportedImageFormat: "unsupported",
+  ...IMAGE_REFUSALS,
   TargetExists: "conflict",
   NoSpace: "unavailable",
   UnsupportedOperation: "unsupported",

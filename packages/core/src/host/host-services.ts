@@ -56,12 +56,19 @@ export class HostServices implements AsyncDisposable {
     }));
     await loadPlugins(config.luksmith.plugins, config.settings(), container, importModule);
     if (!container.has(Images))
-      container.provide(Images, () => new DirectoryImageService(config.luksmith.images_path));
+      container.provide(Images, (resolver) => {
+        const commands = resolver.get(Commands);
+        return new DirectoryImageService(config.luksmith.images_path, { commands });
+      });
     return new HostServices(container, config);
   }
 
   get keys(): KeyManager {
     return this.#container.get(KeyManagers);
+  }
+
+  get luks(): LuksEngine {
+    return this.#container.get(Engine);
   }
 
   get images(): ImageService {

@@ -20,6 +20,8 @@ export { hostCommands } from "./host-commands.ts";
 export type { HostServices } from "./host-services.ts";
 export type { ImportModule } from "./load-plugins.ts";
 export {
+  cacheList,
+  cachePrune,
   createInstance,
   deleteById,
   findInstance,
@@ -32,6 +34,8 @@ export {
   snapshotDisk,
   verifyDisks,
 } from "./operations.ts";
+export type { CacheEntry, Pruned, PruneReport } from "../images/cache/prune-cache.ts";
+export type { PruneOptions } from "./operations/cache-prune.ts";
 export type { DeleteOptions } from "./operations/delete-instance.ts";
 export type { ContainerReport } from "./operations/inspect-container.ts";
 export type { PluginReport } from "./operations/list-plugins.ts";

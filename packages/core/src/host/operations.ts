@@ -26,3 +26,5 @@ export const inspectContainer = lazily(
   async () => (await import("./operations/inspect-container.ts")).inspectContainer,
 );
 export const listPlugins = lazily(async () => (await import("./operations/list-plugins.ts")).listPlugins);
+export const cacheList = lazily(async () => (await import("./operations/cache-list.ts")).cacheList);
+export const cachePrune = lazily(async () => (await import("./operations/cache-prune.ts")).cachePrune);

@@ -1,3 +1,4 @@
+import { openEncryptedImage } from "../images/open-encrypted-image.ts";
 import { openBase } from "../images/cache/image-cache.ts";
 import type { BaseImage } from "../images/cache/image-cache.ts";
 import type { DiskContent, ImageSource } from "./disk-content.ts";
@@ -14,7 +15,8 @@ export interface OpenContent extends AsyncDisposable {
 
 /**
  * Opens what a new disk shall hold: nothing, a fresh file system (made in memory), or an image, whole: its holes must
- * read as zeros and are written as such. An image that is not raw is converted once, in the cache.
+ * read as zeros and are written as such. An image that is not raw is converted once, in the cache; an encrypted one is
+ * decrypted on its way to the disk and nowhere else.
  */
 export async function openContent(
   source: ImageSource,
@@ -29,7 +31,8 @@ export async function openContent(
       return makeFilesystem(source, disk, services, ctx);
     case "image": {
       const { image } = source;
-      if (image.format !== "raw" && image.format !== "iso") {
+      if (image.encryption) return openEncryptedImage(image, services, ctx);
+      if (image.format !== "raw") {
         return openBase(await services.cache.image(image, { raw: true }, ctx));
       }
       const extents = [{ start: 0n, length: image.size }];

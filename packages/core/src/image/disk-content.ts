@@ -1,3 +1,4 @@
+import type { VolumeKey } from "@luksmith/luks";
 import type { ImageFile } from "../images/image-service.ts";
 
 /** File systems that a blank disk may come with; `swap` is what mkswap writes. Nova's names for `guest_format`. */
@@ -17,11 +18,28 @@ export interface Extent {
   readonly length: bigint;
 }
 
-/** Guest-visible bytes to put on a new disk; what is outside the extents need not be written. */
+/** Part of a disk's content. */
+export interface ContentExtent extends Extent {
+  /** Where it is in the source, when that is somewhere else than on the disk; see `DiskContent.decryption`. */
+  readonly source?: bigint;
+}
+
+/** Guest-visible bytes to put on a new disk (`copyContent` does); what is outside the extents need not be written. */
 export interface DiskContent {
-  /** Open for reading; belongs to the caller. Offsets in it are offsets on the disk. */
+  /** Open for reading; belongs to the caller. Without `decryption` and `source`, offsets in it are offsets on the disk. */
   readonly fd: number;
   /** Bytes the content describes, at most the disk's virtual size. */
   readonly length: bigint;
-  readonly extents: readonly Extent[];
+  readonly extents: readonly ContentExtent[];
+  /** Parts that must read as zero, and are not in the source. */
+  readonly zeros?: readonly Extent[];
+  /** The source is ciphertext: it may be copied to an encrypted disk only. */
+  readonly decryption?: ContentDecryption;
+}
+
+export interface ContentDecryption {
+  /** Belongs to whoever opened the content. */
+  readonly volumeKey: VolumeKey;
+  /** Bytes before sector 0 of the source. */
+  readonly offset: bigint;
 }

@@ -4,11 +4,18 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { OpContext } from "../image/op-context.ts";
 import { silentLogger } from "../log/logger.ts";
+import type { Command, CommandRunner } from "../command/command-runner.ts";
 import { DirectoryImageService } from "./directory-image-service.ts";
+import { gptDisk, isoDisk, mbrDisk } from "./inspector/fixtures/disks.ts";
+import { seed, type SeedName } from "./inspector/fixtures/seed.ts";
 
 const ID = "6a1f2c84-3b7d-4e59-9c0a-d8e5b71f4a26";
 const ctx: OpContext = { requestId: "req-test", signal: new AbortController().signal, log: silentLogger };
 const raw = { id: ID, disk_format: "raw" };
+interface Answer {
+  readonly format?: string;
+  readonly "virtual-size"?: number;
+}
 let folder: string;
 let path: string;
 
@@ -41,39 +48,148 @@ describe("DirectoryImageService", () => {
     await expect(open({ id: ID, disk_format: null })).rejects.toThrow(/formats are never guessed/);
   });
 
-  it.each([
-    ["qcow2", 0, Buffer.from([0x51, 0x46, 0x49, 0xfb, 0, 0, 0, 3])],
-    ["vmdk", 0, Buffer.from("KDMV")],
-    ["vmdk", 0, Buffer.from("# Disk DescriptorFile\n")],
-    ["vhdx", 0, Buffer.from("vhdxfile")],
-    ["qed", 0, Buffer.from("QED\0")],
-    ["vdi", 0x40, Buffer.from([0x7f, 0x10, 0xda, 0xbe])],
-    ["luks", 0, Buffer.from("LUKS\xba\xbe\0\x01", "latin1")],
-    ["iso", 0x8001, Buffer.from("CD001")],
-    ["vhd", 65536 - 512, Buffer.from("conectix")],
-  ])("invariant 7: refuses %s bytes declared raw", async (name, at, bytes) => {
-    const content = Buffer.alloc(65536);
-    bytes.copy(content, at);
-    await writeFile(path, content);
+  it.each<[SeedName, string]>([
+    ["qcow2", "qcow2"],
+    ["vmdk-sparse", "vmdk"],
+    ["vmdk-stream", "vmdk"],
+    ["vhdx", "vhdx"],
+    ["vhd-fixed", "vhd"],
+    ["vhd-dynamic", "vhd"],
+  ])("invariant 7: refuses a %s declared raw, and takes it under its own name", async (name, format) => {
+    await writeFile(path, seed(name));
     await expect(open(raw)).rejects.toMatchObject({
       code: "ImageFormatMismatch",
-      details: { found: [name] },
+      details: { found: [format] },
+    });
+    await using image = await open({ id: ID, disk_format: format });
+    expect(image.format).toBe(format === "vhd" ? "vpc" : format);
+    expect(image.virtualSize).toBeGreaterThan(0n);
+  });
+
+  it.each([
+    ["raw", gptDisk],
+    ["raw", mbrDisk],
+    ["iso", isoDisk],
+    ["ami", gptDisk],
+    ["aki", () => Buffer.alloc(4096, 0x90)],
+    ["ari", () => Buffer.alloc(4096, 7)],
+  ])("takes what is declared %s as raw bytes", async (disk_format, build) => {
+    const bytes = build();
+    await writeFile(path, bytes);
+    await using image = await open({ id: ID, disk_format });
+    expect(image).toMatchObject({ format: "raw", virtualSize: BigInt(bytes.length) });
+    expect(image.encryption).toBeUndefined();
+  });
+
+  it("refuses hostile images with a code of the image's own fault", async () => {
+    await writeFile(path, seed("qcow2-backing"));
+    await expect(open({ id: ID, disk_format: "qcow2" })).rejects.toMatchObject({ code: "Qcow2BackingFile" });
+    await writeFile(path, Buffer.alloc(512));
+    await expect(open({ id: ID, disk_format: "punchcard" })).rejects.toMatchObject({
+      code: "UnsupportedImageFormat",
     });
   });
 
-  it("accepts a raw image with a partition table", async () => {
-    const content = Buffer.alloc(4096);
-    content.write("EFI PART", 512);
-    content.set([0x55, 0xaa], 510);
-    await writeFile(path, content);
-    await using image = await open(raw);
-    expect(image.format).toBe("raw");
+  describe("encrypted images", () => {
+    const secret = "0b2f1c84-3b7d-4e59-9c0a-d8e5b71f4a26";
+    const properties = { hw_ephemeral_encryption_secret_uuid: secret };
+
+    it.each<[SeedName, string, string]>([
+      ["luks", "raw", "raw"],
+      ["luks", "luks", "raw"],
+      ["qcow2-luks", "qcow2", "qcow2"],
+    ])("takes %s declared %s with the property of its secret", async (name, disk_format, format) => {
+      await writeFile(path, seed(name));
+      await using image = await open({ id: ID, disk_format, properties });
+      expect(image).toMatchObject({ format, encryption: { format: "luks", secretId: secret } });
+      await using same = await open({ id: ID, disk_format, properties: { os_encrypt_key_id: secret } });
+      expect(same.encryption).toEqual(image.encryption);
+      expect(image.virtualSize).toBe(format === "raw" ? 1n << 20n : image.virtualSize);
+    });
+
+    it("reads the property from <image id>.json, too", async () => {
+      await writeFile(path, seed("luks"));
+      await writeFile(`${path}.json`, JSON.stringify({ disk_format: "raw", ...properties }));
+      await using image = await open(undefined);
+      expect(image.encryption).toEqual({ format: "luks", secretId: secret });
+    });
+
+    it.each<[SeedName, string]>([
+      ["luks", "raw"],
+      ["qcow2-luks", "qcow2"],
+    ])("refuses %s without a secret, naming the property to set", async (name, disk_format) => {
+      await writeFile(path, seed(name));
+      const opened = open({ id: ID, disk_format });
+      await expect(opened).rejects.toMatchObject({ code: "ImageEncrypted" });
+      await expect(opened).rejects.toThrow(/hw_ephemeral_encryption_secret_uuid or os_encrypt_key_id/);
+    });
+
+    it("refuses plain images that name a secret", async () => {
+      await writeFile(path, gptDisk());
+      await expect(open({ ...raw, properties })).rejects.toMatchObject({ code: "ImageNotEncrypted" });
+      await writeFile(path, seed("qcow2"));
+      await expect(open({ id: ID, disk_format: "qcow2", properties })).rejects.toThrow(
+        /hw_ephemeral_encryption_secret_uuid/,
+      );
+    });
+
+    it("refuses LUKS2, headers that cost too much, and a data area that ends within a sector", async () => {
+      const luks2 = seed("luks");
+      luks2.writeUInt16BE(2, 6);
+      await writeFile(path, luks2);
+      await expect(open({ ...raw, properties })).rejects.toMatchObject({ code: "LuksVersionUnsupported" });
+      const costly = seed("luks");
+      costly.writeUInt32BE(12_000_001, 208 + 4);
+      await writeFile(path, costly);
+      await expect(open({ ...raw, properties })).rejects.toMatchObject({ code: "LuksHeaderHostile" });
+      await writeFile(path, Buffer.concat([seed("luks"), Buffer.alloc(100)]));
+      await expect(open({ ...raw, properties })).rejects.toMatchObject({ code: "ImageTruncated" });
+    });
+
+    it.each([
+      [{ ...properties, os_encrypt_key_id: ID }, /name two secrets/],
+      [{ os_encrypt_key_id: "../key" }, /is not the UUID of a secret/],
+    ])("refuses properties that cannot be right: %o", async (wrong, message) => {
+      await writeFile(path, seed("luks"));
+      await expect(open({ ...raw, properties: wrong })).rejects.toThrow(message);
+    });
   });
 
-  it("refuses a format it cannot fill a disk from, by name", async () => {
-    await writeFile(path, Buffer.alloc(512));
-    await expect(open({ id: ID, disk_format: "qcow2" })).rejects.toMatchObject({
-      code: "UnsupportedImageFormat",
+  describe("asks qemu-img", () => {
+    const asked = (answer: Answer) => {
+      const runs: Command[] = [];
+      const run: CommandRunner["run"] = async (command) => {
+        runs.push(command);
+        return { exitCode: 0, stdout: JSON.stringify(answer), stderr: "" };
+      };
+      const service = new DirectoryImageService(folder, { commands: { run } });
+      return { runs, open: (disk_format: string) => service.open(ID, { id: ID, disk_format }, ctx) };
+    };
+
+    it("under limits, by driver and descriptor, never by name", async () => {
+      await writeFile(path, seed("qcow2"));
+      const { runs, open: openAsked } = asked({ format: "qcow2", "virtual-size": 10 << 20 });
+      await using _image = await openAsked("qcow2");
+      expect(runs).toMatchObject([
+        { file: "qemu-img", limits: { addressSpaceBytes: 1 << 30, cpuSeconds: 30 }, inheritFds: [_image.fd] },
+      ]);
+      expect(runs[0]?.args.at(-1)).toBe("driver=qcow2,file.driver=file,file.filename=/dev/fd/3");
+    });
+
+    it.each<Answer>([
+      { format: "raw", "virtual-size": 10 << 20 },
+      { format: "qcow2", "virtual-size": (10 << 20) + 512 },
+      {},
+    ])("and refuses when it disagrees: %o", async (answer) => {
+      await writeFile(path, seed("qcow2"));
+      await expect(asked(answer).open("qcow2")).rejects.toMatchObject({ code: "ImageFormatMismatch" });
+    });
+
+    it("but not about raw bytes", async () => {
+      await writeFile(path, gptDisk());
+      const { runs, open: openAsked } = asked({});
+      await using _image = await openAsked("raw");
+      expect(runs).toEqual([]);
     });
   });
 

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { errnoOf, ioError } from "../errors/io-error.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import type { OpContext } from "../image/op-context.ts";
-import { inspectFormat } from "./inspect-format.ts";
-import type { DiskFormat, ImageFile, ImageMetadata, ImageService } from "./image-service.ts";
+import { imageProperties } from "../request/image-properties.ts";
+import type { ImageFile, ImageMetadata, ImageService } from "./image-service.ts";
+import { type ImageChecks, inspectedImage } from "./inspected-image.ts";
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 const MAX_METADATA_BYTES = 1024 * 1024;
@@ -17,10 +18,12 @@ const MAX_METADATA_BYTES = 1024 * 1024;
 export class DirectoryImageService implements ImageService {
   readonly name = "directory";
   readonly #directory: string;
+  readonly #checks: ImageChecks;
 
   /** @param directory absolute; `[luksmith] images_path` */
-  constructor(directory: string) {
+  constructor(directory: string, checks: ImageChecks = {}) {
     this.#directory = directory;
+    this.#checks = checks;
   }
 
   async open(imageId: string, declared: ImageMetadata | undefined, ctx: OpContext): Promise<ImageFile> {
@@ -33,7 +36,7 @@ export class DirectoryImageService implements ImageService {
     const metadata = declared?.disk_format ? declared : await this.#metadata(imageId, path);
     const file = await this.#openFile(imageId, path);
     try {
-      return await checked(imageId, path, file, metadata, ctx);
+      return await inspectedImage({ id: imageId, path, file }, metadata, this.#checks, ctx);
     } catch (error) {
       await file.close();
       throw error;
@@ -65,7 +68,7 @@ export class DirectoryImageService implements ImageService {
       if (text.length > MAX_METADATA_BYTES) throw new Error("it is larger than 1 MiB");
       const json: unknown = JSON.parse(text);
       if (typeof json !== "object" || json === null) throw new Error("it is not a JSON object");
-      return { ...json, id: imageId };
+      return { ...json, properties: imageProperties({ ...json }), id: imageId };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new LuksmithError(
@@ -75,33 +78,4 @@ export class DirectoryImageService implements ImageService {
       );
     }
   }
-}
-
-async function checked(
-  id: string,
-  path: string,
-  file: FileHandle,
-  metadata: ImageMetadata,
-  ctx: OpContext,
-): Promise<ImageFile> {
-  const stat = await file.stat({ bigint: true });
-  if (!stat.isFile())
-    throw new LuksmithError("ImageUnacceptable", `image ${id} is not a regular file (${path})`);
-  if (metadata.size !== undefined && metadata.size !== null && stat.size !== BigInt(metadata.size)) {
-    throw new LuksmithError(
-      "ImageUnacceptable",
-      `image ${id} has ${stat.size} bytes where ${metadata.size} are declared (${path}); fetch it again`,
-      { details: { imageId: id, size: Number(stat.size), declared: metadata.size } },
-    );
-  }
-  const format = await inspectFormat(id, file, stat.size, metadata.disk_format, ctx);
-  return {
-    id,
-    format: format satisfies DiskFormat,
-    path,
-    fd: file.fd,
-    size: stat.size,
-    virtualSize: stat.size,
-    [Symbol.asyncDispose]: () => file.close(),
-  };
 }

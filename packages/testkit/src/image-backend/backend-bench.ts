@@ -26,6 +26,7 @@ export const MIB = 1024 * 1024;
 /** A disk that was made, with what made it. */
 export interface MadeDisk {
   readonly image: Image;
+  /** As a host records it: with what it stands on. */
   readonly disk: ImageDisk;
   readonly passphrase: GeneratedPassphrase;
   readonly undo: RecordingRollback;
@@ -103,7 +104,8 @@ export class BackendBench implements AsyncDisposable {
   ): Promise<MadeDisk> {
     const made = await this.describe(overrides);
     await made.image.create({ source, passphrase: made.passphrase }, made.undo, this.ctx);
-    return made;
+    const { backing } = made.image.source();
+    return backing ? { ...made, disk: { ...made.disk, backing } } : made;
   }
 
   /** A plain disk. */

@@ -1,8 +1,10 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
-import { type Finding, lintHeader, type LuksHeader, parseHeader } from "@luksmith/luks";
+import { type Finding, lintHeader, LuksError, type LuksHeader, parseHeader } from "@luksmith/luks";
 import { errnoOf, ioError } from "../../errors/io-error.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
+import { fileSource, inspectImage } from "../../images/inspector/index.ts";
+import { silentLogger } from "../../log/logger.ts";
 
 /** Bytes read: the header's 592, rounded up to what every device can read. */
 const HEADER_BYTES = 4096;
@@ -27,8 +29,36 @@ export async function inspectContainer(path: string): Promise<ContainerReport> {
   const stat = await file.stat({ bigint: true });
   if (!stat.isFile() && !stat.isBlockDevice()) throw unreadable(path, "is neither a file nor a block device");
   const containerBytes = stat.isFile() ? stat.size : await deviceBytes(stat.rdev);
-  const header = parseHeader(await readStart(file, path));
+  const start = await readStart(file, path);
+  const header = await headerOf(start, file, containerBytes);
   return { path, containerBytes, header, findings: lintHeader(header, containerBytes) };
+}
+
+/** @throws what `parseHeader` throws; for an image of another format, saying which */
+async function headerOf(
+  start: Uint8Array,
+  file: FileHandle,
+  containerBytes: bigint | undefined,
+): Promise<LuksHeader> {
+  try {
+    return parseHeader(start);
+  } catch (error) {
+    if (!(error instanceof LuksError) || containerBytes === undefined) throw error;
+    const found = await foundFormats(file, containerBytes);
+    if (found.length === 0) throw error;
+    const { code, message, details } = error;
+    const what = `${message}; its bytes say ${found.join(" and ")}, for which "qemu-img info" is the tool`;
+    throw new LuksError(code, what, { details: { ...details, found }, cause: error });
+  }
+}
+
+/** What else the file is; nothing where that is unknown, or the inspection fails on its own. */
+async function foundFormats(file: FileHandle, size: bigint): Promise<readonly string[]> {
+  const { signal } = new AbortController();
+  const ctx = { requestId: "inspect", signal, log: silentLogger };
+  const inspection = await inspectImage(fileSource(file, size), ctx).catch(() => undefined);
+  const formats = inspection?.matches.map(({ format }) => format) ?? [];
+  return formats.filter((format) => format !== "raw" && format !== "luks");
 }
 
 async function openForReading(path: string): Promise<FileHandle> {

@@ -6,6 +6,7 @@ import type { Image } from "../../image/image.ts";
 import type { ImageDisk } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { ImageFile } from "../../images/image-service.ts";
+import { unlockImage } from "../../images/unlock-image.ts";
 import type { HostServices } from "../host-services.ts";
 import { guestFormat, type InstancePlan } from "./plan-instance.ts";
 
@@ -24,7 +25,7 @@ const SECTOR = 512n;
 
 /**
  * Everything that can be refused is refused here, before anything changes: encryption and guest formats, an image
- * that lies or does not fit, disks that exist already, too little space. The root image stays open for `stack`'s life.
+ * that lies, does not open or does not fit, disks that exist already, too little space. The root image stays open for `stack`'s life.
  * @throws `UnsupportedEncryptionFormat`, `DiskExists`, `FlavorDiskSmallerThanImage`, `ImageFormatMismatch`, `NoSpace`, …
  */
 export async function prepareCreate(
@@ -43,6 +44,7 @@ export async function prepareCreate(
     const image = backend.image(disk);
     image.requireEncryptionSupport();
     await requireAbsent(image, ctx);
+    if (file?.encryption) await requireOpenable(file, services, ctx);
     const source = file ? ({ kind: "image", image: file } as const) : filesystem(config, local);
     prepared.push({ local, disk, image, source, contentBytes: file?.virtualSize ?? 0n });
   }
@@ -67,17 +69,43 @@ export async function openImage(
           virtual_size: declared.virtual_size === null ? null : Number(declared.virtual_size),
           os_hash_algo: declared.os_hash_algo,
           os_hash_value: declared.os_hash_value,
+          properties: declared.properties,
         }
       : undefined,
     ctx,
   );
-  if (local.virtual_size === null || file.virtualSize <= local.virtual_size) return file;
-  await file[Symbol.asyncDispose]();
+  try {
+    requireFit(local, file);
+    requireEncryptedDisk(local, file);
+    return file;
+  } catch (error) {
+    await file[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function requireFit(local: LocalDisk, file: ImageFile): void {
+  if (local.virtual_size === null || file.virtualSize <= local.virtual_size) return;
   throw new LuksmithError(
     "FlavorDiskSmallerThanImage",
     `image ${file.id} has ${file.virtualSize} bytes, more than the flavor's root disk of ${local.virtual_size}; choose a larger flavor`,
     { details: { imageBytes: Number(file.virtualSize), flavorBytes: Number(local.virtual_size) } },
   );
+}
+
+/** What its owner keeps encrypted is not put on this host in clear. */
+function requireEncryptedDisk(local: LocalDisk, { id, encryption }: ImageFile): void {
+  if (!encryption || local.encryption) return;
+  throw new LuksmithError(
+    "FlavorImageConflict",
+    `image ${id} is encrypted, but neither flavor nor image asks for an encrypted disk; set hw:ephemeral_encryption or hw_ephemeral_encryption to true`,
+    { details: { imageId: id, disk: local.name } },
+  );
+}
+
+/** Before anything changes: the image opens with its secret, and holds nothing but a disk. */
+async function requireOpenable(file: ImageFile, services: HostServices, ctx: OpContext): Promise<void> {
+  using _unlocked = await unlockImage(file, { keys: services.keys, luks: services.luks }, ctx);
 }
 
 export function imageDisk(plan: InstancePlan, local: LocalDisk, file: ImageFile | undefined): ImageDisk {

@@ -1,3 +1,4 @@
+import { read } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 
 /** Bytes of known length that can be read anywhere: a file, a device, a decrypted payload. */
@@ -9,6 +10,11 @@ export interface ByteSource {
 
 /** The file stays open and its caller's. */
 export function fileSource(file: FileHandle, size: bigint): ByteSource {
+  return descriptorSource(file.fd, size);
+}
+
+/** The same of a bare descriptor, which must stay open. */
+export function descriptorSource(fd: number, size: bigint): ByteSource {
   return {
     size,
     async read(offset, length) {
@@ -16,7 +22,7 @@ export function fileSource(file: FileHandle, size: bigint): ByteSource {
       let done = 0;
       while (done < length) {
         const position = offset + BigInt(done);
-        const { bytesRead } = await file.read(buffer, done, length - done, position);
+        const bytesRead = await readOnce(fd, buffer.subarray(done), position);
         if (bytesRead === 0) break;
         done += bytesRead;
       }
@@ -35,4 +41,13 @@ export function bytesSource(bytes: Uint8Array): ByteSource {
       return bytes.subarray(start, start + length);
     },
   };
+}
+
+function readOnce(fd: number, target: Uint8Array, position: bigint): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, target, 0, target.length, position, (error, count) => {
+      if (error === null) resolve(count);
+      else reject(error);
+    });
+  });
 }

@@ -1,10 +1,11 @@
-export { bytesSource, type ByteSource, fileSource } from "./byte-source.ts";
+export { bytesSource, type ByteSource, descriptorSource, fileSource } from "./byte-source.ts";
 export { type AcceptedImage, checkImage } from "./check-image.ts";
 export { DEFAULT_POLICY, type InspectionPolicy } from "./check-policy.ts";
 export { type FormatMatch, inspectImage, type Inspection } from "./inspect-image.ts";
 export { inspectInner, luksPayload } from "./inspect-inner.ts";
 export type { PartitionTable } from "./partition-table.ts";
 export { READ_LIMIT } from "./probe.ts";
-export type { Refusal } from "./refusal.ts";
-export { IMAGE_REFUSALS, type ImageRefusalCode } from "./refusal-codes.ts";
+export { type Refusal, refusal } from "./refusal.ts";
+export { IMAGE_REFUSALS, type ImageRefusalCode } from "../../errors/image-refusals.ts";
 export { ImageRefusedError } from "./refusal-error.ts";
+export { type Qcow2Header, readQcow2Header } from "./qcow2-header.ts";

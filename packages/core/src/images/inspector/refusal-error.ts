@@ -8,7 +8,7 @@ const BRAND = Symbol.for("luksmith.error");
 export class ImageRefusedError extends Error implements AnyLuksmithError {
   override readonly name = "LuksmithError";
   readonly [BRAND] = true;
-  readonly code: string;
+  readonly code: Refusal["code"];
   readonly category: ErrorCategory;
   readonly details: Readonly<Record<string, unknown>>;
   readonly retryable = false;

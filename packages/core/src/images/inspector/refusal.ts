@@ -1,11 +1,11 @@
-import { lintHeader, LuksError, type LuksHeader } from "@luksmith/luks";
+import { lintHeader, LuksError, type LuksErrorCode, type LuksHeader } from "@luksmith/luks";
 import type { ErrorCategory } from "../../errors/codes.ts";
-import { IMAGE_REFUSALS, type ImageRefusalCode } from "./refusal-codes.ts";
+import { IMAGE_REFUSALS, type ImageRefusalCode } from "../../errors/image-refusals.ts";
 
 /** One reason not to use an image. */
 export interface Refusal {
   /** One of `IMAGE_REFUSALS`, or the code of `@luksmith/luks` for a LUKS header. */
-  readonly code: string;
+  readonly code: ImageRefusalCode | LuksErrorCode;
   readonly category: ErrorCategory;
   /** What "it" (the image) is or has, and what to do: goes on after `it `. */
   readonly message: string;

@@ -9,6 +9,8 @@ export const IMAGE_REFUSALS = {
   ImagePolyglot: "input",
   ImageTooLarge: "input",
   ImageEncrypted: "unsupported",
+  ImageNotEncrypted: "input",
+  ImageContentRefused: "input",
   ImageInspectionLimit: "input",
   // partition tables of raw images
   MbrInvalid: "input",
@@ -39,6 +41,7 @@ export const IMAGE_REFUSALS = {
   Qcow2CryptMethod: "input",
   Qcow2AesEncryption: "unsupported",
   Qcow2CryptoHeader: "input",
+  Qcow2CompressedClusters: "input",
   // VMDK
   VmdkVersion: "unsupported",
   VmdkHeaderInvalid: "input",
