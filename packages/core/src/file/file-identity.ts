@@ -1,4 +1,4 @@
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, lstatSync } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { errnoOf, ioError } from "../errors/io-error.ts";
 import type { DiskIdentity } from "../image/image-disk.ts";
@@ -19,4 +19,9 @@ export async function fileIdentity(path: string): Promise<DiskIdentity | undefin
     if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
     throw ioError(error, `looking at ${path}`);
   }
+}
+
+/** Whether anything stands at `path`, links not followed. */
+export function nameExists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

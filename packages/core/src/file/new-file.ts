@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { type FileHandle, link, mkdir, open, rmdir, unlink } from "node:fs/promises";
+import { fstatSync, linkSync, mkdirSync, unlinkSync } from "node:fs";
+import { type FileHandle, open, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errnoOf, ioError } from "../errors/io-error.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import type { DiskIdentity } from "../image/image-disk.ts";
 import { sameIdentity } from "../image/same-identity.ts";
 import type { Rollback, UndoRecord } from "../image/rollback.ts";
-import { fileIdentity, identityOf } from "./file-identity.ts";
+import { fileIdentity, identityOf, nameExists } from "./file-identity.ts";
 import { openDirectory, syncDirectory } from "./sync-directory.ts";
 
 /** A file being made under a name that nobody else uses. Disposal closes it. */
@@ -15,11 +16,16 @@ export interface NewFile extends AsyncDisposable {
   /** The random name it has until it is published. */
   readonly temporary: string;
   /**
-   * Syncs it and gives it its real name, never over another file. Durable when it resolves.
+   * Gives it its real name, never over another file, and syncs both. Durable when it resolves.
    * @throws `DiskExists`
    */
   publish(): Promise<DiskIdentity>;
 }
+
+/*
+ * Names are looked at, made and linked synchronously: that takes microseconds, and handing it to a thread and back takes
+ * longer than all of it. What waits for storage (open, write, sync) does not block.
+ */
 
 /**
  * Begins a file. Until `publish` it has a random name beside `path`; a crash leaves only what the deferred undo
@@ -34,10 +40,10 @@ export async function newFile(
 ): Promise<NewFile> {
   const directory = dirname(path);
   const temporary = join(directory, `.${basename(path)}.${randomUUID()}.partial`);
-  const directories = options.makeDirectories ? await missingDirectories(directory) : [];
+  const directories = options.makeDirectories ? missingDirectories(directory) : [];
   await undo.defer({ temporary, directories });
   try {
-    if (directories.length > 0) await mkdir(directory, { recursive: true, mode: 0o755 });
+    if (directories.length > 0) mkdirSync(directory, { recursive: true, mode: 0o755 });
     const handle = await open(temporary, "wx+", 0o600);
     return {
       handle,
@@ -51,9 +57,9 @@ export async function newFile(
 }
 
 /** `directory` and those above it that do not exist, innermost first. */
-async function missingDirectories(directory: string): Promise<readonly string[]> {
+function missingDirectories(directory: string): readonly string[] {
   const missing: string[] = [];
-  for (let at = directory; (await fileIdentity(at)) === undefined; at = dirname(at)) missing.push(at);
+  for (let at = directory; !nameExists(at); at = dirname(at)) missing.push(at);
   return missing;
 }
 
@@ -66,16 +72,16 @@ async function publish(
 ): Promise<DiskIdentity> {
   await using closing = new AsyncDisposableStack();
   try {
-    // The directories are opened while the file syncs: fewer waits one after the other.
-    const [stat, directories] = await Promise.all([
-      handle.stat({ bigint: true }),
-      Promise.all([path, ...madeDirectories].map((name) => openDirectory(dirname(name), closing))),
-      handle.datasync(),
-    ]);
-    const identity = identityOf(stat);
+    const directories = await Promise.all(
+      [path, ...madeDirectories].map((name) => openDirectory(dirname(name), closing)),
+    );
+    const identity = identityOf(fstatSync(handle.fd, { bigint: true }));
     await undo.defer({ path, identity });
-    await link(temporary, path);
-    await unlink(temporary);
+    linkSync(temporary, path);
+    unlinkSync(temporary);
+    // Names before content: a journaling file system then has both durable after one wait, and the directories' syncs
+    // find nothing left to do. A power cut before that leaves what the journal knows how to take back.
+    await handle.datasync();
     await Promise.all(directories.map((directory) => directory.sync()));
     return identity;
   } catch (error) {
