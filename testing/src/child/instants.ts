@@ -1,3 +1,4 @@
+import fsSync from "node:fs";
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import type { KeyManager, Plugin, Registrar, Token } from "@luksmith/core";
@@ -22,7 +23,10 @@ export class Instants {
 
   /** Watches the calls by which names appear and vanish, and files get their size. */
   async watchFiles(): Promise<void> {
-    for (const name of ["link", "unlink", "mkdir", "rmdir"] as const) this.#watch(fs, name);
+    for (const name of ["link", "unlink", "mkdir", "rmdir"] as const) {
+      this.#watch(fs, name);
+      this.#watchSync(name);
+    }
     syncBuiltinESMExports();
     await using file = await fs.open("/dev/null");
     this.#watch(Object.getPrototypeOf(file) as typeof file, "truncate");
@@ -37,6 +41,17 @@ export class Instants {
       return result;
     };
     Object.assign(on, { [name]: watched });
+  }
+
+  #watchSync(name: "link" | "unlink" | "mkdir" | "rmdir"): void {
+    const original: (...args: never[]) => unknown = fsSync[`${name}Sync`];
+    const watched = (...args: never[]): unknown => {
+      const result = original(...args);
+      // The state directory makes names of its own before an operation begins.
+      if (/\/instances\/|\.partial$/.test(String(args[0]))) this.pass(name);
+      return result;
+    };
+    Object.assign(fsSync, { [`${name}Sync`]: watched });
   }
 
   /** Loads plugins whose key manager is watched. */
