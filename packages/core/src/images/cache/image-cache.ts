@@ -6,7 +6,8 @@ import type { CommandRunner } from "../../command/command-runner.ts";
 import { ioError, operationError } from "../../errors/io-error.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { DiskContent, GuestFormat } from "../../image/disk-content.ts";
-import type { OpContext } from "../../image/op-context.ts";
+import { copyContent } from "../../image/disk-content-copy.ts";
+import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
 import { convertToRaw } from "../convert-to-raw.ts";
 import type { ImageEncryption, ImageFile } from "../image-service.ts";
 import { makeBaseOnce } from "./base-file.ts";
@@ -121,7 +122,7 @@ export class ImageCache {
     const fill = async (part: FileHandle): Promise<void> => {
       await using made = await make();
       await part.truncate(Number(virtualSize));
-      if (made.content) await this.#write(made.content, part, name, ctx);
+      if (made.content) await this.#write(made.content, part, `cache base ${name}`, ctx);
     };
     return this.#take({ name, what: `base ${name}`, format: "raw", virtualSize, fill }, ctx);
   }
@@ -186,22 +187,17 @@ export class ImageCache {
   }
 
   async #copy(image: ImageFile, part: FileHandle, ctx: OpContext): Promise<void> {
+    const step = `cache image ${image.id}`;
+    ctx.progress?.({ step, doneBytes: 0n, totalBytes: image.size });
+    throwIfCancelled(ctx);
     if (await reflinked(image.fd, part)) return;
     await part.truncate(Number(image.size));
     const content = { fd: image.fd, length: image.size, extents: [{ start: 0n, length: image.size }] };
-    await this.#write(content, part, `image ${image.id}`, ctx);
+    await this.#write(content, part, step, ctx);
   }
 
-  async #write(content: DiskContent, part: FileHandle, what: string, ctx: OpContext): Promise<void> {
-    await this.#options.luks.copy({
-      from: { fd: content.fd, offset: 0n },
-      to: { fd: part.fd, offset: 0n },
-      length: content.length,
-      extents: content.extents,
-      sparse: true,
-      signal: ctx.signal,
-      onProgress: (doneBytes, totalBytes) => ctx.progress?.({ step: `cache ${what}`, doneBytes, totalBytes }),
-    });
+  #write(content: DiskContent, part: FileHandle, step: string, ctx: OpContext): Promise<void> {
+    return copyContent(content, { fd: part.fd, offset: 0n }, step, this.#options.luks, ctx);
   }
 }
 
