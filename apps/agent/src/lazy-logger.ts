@@ -31,7 +31,7 @@ export function configuredLevel(config: HostConfig | undefined): LogLevel {
 export function lazyLogger(level: LogLevel, write: (line: string) => void): Logger {
   let root: Pino | undefined;
   const load = (): Pino => {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- pino is CommonJS: its export is the factory
+    // Asserted: pino is CommonJS: its export is the factory
     const pino = createRequire(import.meta.url)("pino") as typeof PinoFactory;
     root ??= pino({ level, base: { pid: process.pid }, redact: REDACT }, { write });
     return root;

@@ -26,7 +26,7 @@ async function runCreates1000(ctx: WorkContext): Promise<WorkResult> {
     file: process.execPath,
     args: ["--expose-gc", ...process.execArgv, CHILD, ctx.directory, String(count)],
   });
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own program's answer
+  // Asserted: our own program's answer
   const run = JSON.parse(stdout) as LongRun;
   const work = "creates-1000";
   const rate = { work, unit: "per s", better: "higher" } as const;

@@ -43,6 +43,6 @@ function configFileOption(): Option {
 }
 
 function version(): string {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own manifest
+  // Asserted: our own manifest
   return (createRequire(import.meta.url)("../../package.json") as { version: string }).version;
 }

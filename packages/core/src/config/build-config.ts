@@ -23,7 +23,7 @@ export function buildConfig(
 ): HostConfig {
   const checked = known.map(({ option: { section, name }, value }) => ({ section, name, value }));
   const plain = [...checked, ...others.map(({ section, name, text }) => ({ section, name, value: text }))];
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type is derived from the table whose every row was checked
+  // Asserted: the type is derived from the table whose every row was checked
   const values = bySection(checked) as unknown as ConfigValues;
   return Object.freeze({
     ...values,

@@ -142,7 +142,7 @@ export class LuksEngine implements AsyncDisposable {
   }
 
   async #run<J extends Job>(job: J, onProgress?: (bytes: number) => void): Promise<Results[J["kind"]]> {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the worker answers each kind with its own result
+    // Asserted: the worker answers each kind with its own result
     return (await this.#pool.run(job, onProgress)) as Results[J["kind"]];
   }
 }
