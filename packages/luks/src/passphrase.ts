@@ -36,6 +36,11 @@ export class Passphrase implements Disposable {
     return this.#bytes.length;
   }
 
+  /** Whether it was disposed. */
+  get isWiped(): boolean {
+    return this.#wiped;
+  }
+
   /** Lends the bytes to `read`, which must neither keep nor change them. */
   use<T>(read: (bytes: Uint8Array) => T): T {
     if (this.#wiped) throw new Error("this passphrase was already wiped");

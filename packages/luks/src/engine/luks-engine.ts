@@ -5,11 +5,14 @@ import type { HeaderWrite } from "../header-write.ts";
 import { activeAreaBytes, HEADER_BYTES } from "../header/luks-header.ts";
 import { parseHeader } from "../header/parse-header.ts";
 import type { AddKeySlotRequest } from "../key-slots.ts";
-import type { VolumeKey } from "../keys/volume-key.ts";
+import { VolumeKey } from "../keys/volume-key.ts";
 import { LuksError } from "../luks-error.ts";
-import type { Passphrase } from "../passphrase.ts";
+import { GeneratedPassphrase, type Passphrase } from "../passphrase.ts";
 import type { Unlocked, UnlockOptions } from "../unlock.ts";
 import { type CopyEnd, type CopyRequest, copySpans } from "./copy-request.ts";
+import { OpenedContainers } from "./opened-containers.ts";
+import { PreparedContainers } from "./prepared-containers.ts";
+import { areaOf } from "./retained-areas.ts";
 import {
   type CopyJob,
   type Job,
@@ -32,6 +35,8 @@ const MOST_THREADS = 64;
  */
 export class LuksEngine implements AsyncDisposable {
   readonly #pool: WorkerPool;
+  readonly #prepared: PreparedContainers;
+  readonly #opened = new OpenedContainers();
 
   /** @param options - `threads`: 1 to 64, default one per processor, four at most. They start when needed. */
   constructor(options: { threads?: number } = {}) {
@@ -40,6 +45,18 @@ export class LuksEngine implements AsyncDisposable {
       throw new LuksError("LuksRequestInvalid", `an engine has 1 to ${MOST_THREADS} threads, not ${threads}`);
     }
     this.#pool = new WorkerPool(threads);
+    this.#prepared = new PreparedContainers(
+      (passphrase, iterations) => this.#prepare(passphrase, iterations),
+      () => this.#pool.isIdle,
+    );
+  }
+
+  /**
+   * A new passphrase for one disk. One that was made in idle time has its container ready, so that `format` of it takes
+   * no time; it is as random, and as much its caller's, as that of `GeneratedPassphrase.create`.
+   */
+  generatePassphrase(): GeneratedPassphrase {
+    return this.#prepared.give();
   }
 
   /**
@@ -49,19 +66,33 @@ export class LuksEngine implements AsyncDisposable {
    */
   async format(request: FormatRequest, options: { retain?: boolean } = {}): Promise<FormattedContainer> {
     const plan = checkFormatRequest(request);
-    const passphrase = wirePassphrase(request.passphrase);
     const { retain = false } = options;
+    const prepared = GeneratedPassphrase.is(request.passphrase)
+      ? this.#prepared.take(request.passphrase, plan)
+      : undefined;
+    if (prepared !== undefined) {
+      if (retain) this.#opened.keep(request.passphrase, prepared);
+      return prepared;
+    }
+    const passphrase = wirePassphrase(request.passphrase);
     const result = await this.#run({ kind: "format", ...plan, passphrase, retain });
     return { ...result, volumeKey: unwireKey(result.volumeKey) };
   }
 
   /**
    * As `unlock`, on the bytes that a `format` with `retain` made under this UUID; may be called before that has
-   * settled. Once for each.
+   * settled. Once for each. A prepared container was opened before it was given away: there it is compared with the
+   * passphrase that did it.
    *
    * @throws LuksError `LuksRequestInvalid`: there was no such format, or it failed
    */
   async unlockFormatted(uuid: string, passphrase: Passphrase): Promise<Unlocked> {
+    using opened = this.#opened.take(uuid);
+    if (opened !== undefined) {
+      // That passphrase has opened these bytes, but for UUID and payload offset; any other is tried, and refused, on them.
+      if (!opened.passphrase.equals(passphrase)) return await this.unlock(areaOf(opened.writes), passphrase);
+      return { keySlot: 0, volumeKey: copyOf(opened.volumeKey) };
+    }
     const job = { kind: "unlock-formatted", uuid, passphrase: wirePassphrase(passphrase) } as const;
     const result = await this.#run(job);
     return { keySlot: result.keySlot, volumeKey: unwireKey(result.volumeKey) };
@@ -138,13 +169,29 @@ export class LuksEngine implements AsyncDisposable {
 
   /** Stops the threads; jobs that are still running are rejected. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#prepared[Symbol.dispose]();
+    this.#opened[Symbol.dispose]();
     await this.#pool[Symbol.asyncDispose]();
   }
 
-  async #run<J extends Job>(job: J, onProgress?: (bytes: number) => void): Promise<Results[J["kind"]]> {
-    // Asserted: the worker answers each kind with its own result
-    return (await this.#pool.run(job, onProgress)) as Results[J["kind"]];
+  async #prepare(passphrase: GeneratedPassphrase, iterations: number): Promise<FormattedContainer> {
+    const job = { kind: "prepare", iterations, passphrase: wirePassphrase(passphrase) } as const;
+    const result = await this.#run(job);
+    return { ...result, volumeKey: unwireKey(result.volumeKey) };
   }
+
+  async #run<J extends Job>(job: J, onProgress?: (bytes: number) => void): Promise<Results[J["kind"]]> {
+    try {
+      // Asserted: the worker answers each kind with its own result
+      return (await this.#pool.run(job, onProgress)) as Results[J["kind"]];
+    } finally {
+      if (job.kind !== "prepare") this.#prepared.prepareWhenIdle();
+    }
+  }
+}
+
+function copyOf(key: VolumeKey): VolumeKey {
+  return key.use((bytes) => VolumeKey.take(Uint8Array.from(bytes), key));
 }
 
 function wireEnd({ fd, offset, volumeKey }: CopyEnd): WireEnd {

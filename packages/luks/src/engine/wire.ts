@@ -26,6 +26,13 @@ export interface FormatJob {
   retain: boolean;
 }
 
+/** Makes a container for a disk to come, and opens it again: see `PreparedContainers`. */
+export interface PrepareJob {
+  kind: "prepare";
+  iterations: number;
+  passphrase: Uint8Array<ArrayBuffer>;
+}
+
 /** Opens what a format of the same thread made, without sending it forth and back. */
 export interface UnlockFormattedJob {
   kind: "unlock-formatted";
@@ -61,11 +68,12 @@ export interface CopyJob {
   cancel: SharedArrayBuffer;
 }
 
-export type Job = FormatJob | UnlockFormattedJob | UnlockJob | AddKeySlotJob | CopyJob;
+export type Job = FormatJob | PrepareJob | UnlockFormattedJob | UnlockJob | AddKeySlotJob | CopyJob;
 
 /** What each kind of job answers. */
 export interface Results {
   format: { header: LuksHeader; writes: HeaderWrite[]; volumeKey: WireKey };
+  prepare: Results["format"];
   "unlock-formatted": { volumeKey: WireKey; keySlot: number };
   unlock: { volumeKey: WireKey; keySlot: number };
   "add-key-slot": HeaderWrite[];
@@ -104,6 +112,7 @@ export function unwireKey(key: WireKey): VolumeKey {
 export function secretsOf(job: Job): Uint8Array<ArrayBuffer>[] {
   switch (job.kind) {
     case "format":
+    case "prepare":
     case "unlock-formatted":
     case "unlock":
       return [job.passphrase];

@@ -52,6 +52,11 @@ export class WorkerPool implements AsyncDisposable {
     });
   }
 
+  /** Whether no job runs or waits, and there is a thread already. */
+  get isIdle(): boolean {
+    return this.#threads.size > 0 && [...this.#threads].every(({ pending }) => pending.size === 0);
+  }
+
   /** Rejects a job that still waits for a thread; false if it is already running or done. */
   withdraw(job: Job, reason: unknown): boolean {
     const index = this.#waiting.findIndex((pending) => pending.job === job);
@@ -80,7 +85,8 @@ export class WorkerPool implements AsyncDisposable {
     }
     thread.pending.set(id, pending);
     if (pending.job.kind === "format" && pending.job.retain) thread.formats.add(pending.job.uuid);
-    thread.worker.ref();
+    // What nobody waits for keeps no process alive.
+    if (pending.job.kind !== "prepare") thread.worker.ref();
     return true;
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate as otherJobs } from "node:timers/promises";
 import { parentPort } from "node:worker_threads";
 import { buildContainer } from "../format-container.ts";
 import type { HeaderWrite } from "../header-write.ts";
@@ -5,7 +6,7 @@ import { sealKeySlot } from "../key-slots.ts";
 import { prepareStripesWhenIdle } from "../keys/prepared-stripes.ts";
 import { Passphrase } from "../passphrase.ts";
 import { unlock } from "../unlock.ts";
-import { RetainedAreas } from "./retained-areas.ts";
+import { areaOf, RetainedAreas } from "./retained-areas.ts";
 import { runCopy } from "./copy-loop.ts";
 import {
   type AddKeySlotJob,
@@ -13,6 +14,7 @@ import {
   type FormatJob,
   type Job,
   type JobMessage,
+  type PrepareJob,
   type ReplyMessage,
   type Result,
   type Results,
@@ -24,6 +26,9 @@ import { toWireError } from "./wire-error.ts";
 
 /** Milliseconds between two progress messages of a copy. */
 const PROGRESS_EVERY = 100;
+
+/** What `PreparedContainers` replaces. */
+const NOBODYS = { uuid: "00000000-0000-0000-0000-000000000000", payloadOffset: 4096 };
 
 const retained = new RetainedAreas();
 
@@ -60,7 +65,7 @@ async function perform(id: number, job: Job): Promise<{ result: Result; transfer
     const result = job.kind === "unlock" ? open(job, job.area) : open(job, retained.take(job.uuid));
     return { result, transfers: [result.volumeKey.bytes.buffer] };
   }
-  const result = format(job);
+  const result = job.kind === "format" ? format(job) : await prepare(job);
   return { result, transfers: [result.volumeKey.bytes.buffer, ...ownBuffers(result.writes)] };
 }
 
@@ -78,6 +83,20 @@ function format(job: FormatJob): Results["format"] {
   const { header, writes, volumeKey } = buildContainer(job, passphrase);
   using key = volumeKey;
   if (job.retain) retained.keep(job.uuid, writes);
+  return { header, writes, volumeKey: wireKey(key) };
+}
+
+/** In two steps, so that a job that arrives meanwhile does not wait long. */
+async function prepare(job: PrepareJob): Promise<Results["prepare"]> {
+  using passphrase = Passphrase.take(job.passphrase);
+  const { header, writes, volumeKey } = buildContainer(
+    { ...NOBODYS, iterations: job.iterations },
+    passphrase,
+  );
+  using key = volumeKey;
+  await otherJobs();
+  using opened = unlock(areaOf(writes), passphrase).volumeKey;
+  if (!opened.equals(key)) throw new Error("a prepared container opens to another key");
   return { header, writes, volumeKey: wireKey(key) };
 }
 
