@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, lstatSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import {
   type BackingSource,
@@ -76,7 +76,8 @@ export async function inspectNewBase(
     );
   }
   const secret = encryption ? { secretId: encryption.secretId } : {};
-  const found = await inspectBase({ file: path, format, ...secret }, label);
+  const found =
+    rawBase(path, format, encryption) ?? (await inspectBase({ file: path, format, ...secret }, label));
   if (BigInt(found.backing.virtualSize) === virtualSize) return found;
   throw new LuksmithError(
     "DiskReplaced",
@@ -85,10 +86,38 @@ export async function inspectNewBase(
   );
 }
 
+/** A plain raw base that the cache has just looked into: its inode says the rest, and takes no thread to read. */
+function rawBase(
+  file: string,
+  format: BaseImage["format"],
+  encryption: BaseImage["encryption"],
+): FoundBase | undefined {
+  if (format !== "raw" || encryption) return undefined;
+  const stat = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+  if (!stat?.isFile()) return undefined;
+  const backing = { file, format, virtualSize: Number(stat.size), identity: identityOf(stat) };
+  return { backing, clusterBits: undefined };
+}
+
 /** Bytes before the payload of a bare LUKS container. */
 async function payloadOffset(handle: FileHandle): Promise<bigint> {
   const { buffer, bytesRead } = await handle.read(new Uint8Array(4096), 0, 4096, 0);
   return BigInt(parseHeader(buffer.subarray(0, bytesRead)).payloadOffset) * 512n;
+}
+
+/**
+ * Makes sure that a disk's own header names what was recorded for it.
+ * @throws `DiskReplaced`
+ */
+export function requireNamed(image: Qcow2File, recorded: BackingSource | undefined, label: string): void {
+  const { backing } = image;
+  if (backing?.file !== recorded?.file || backing?.format !== (recorded && driverOf(recorded))) {
+    throw new LuksmithError(
+      "DiskReplaced",
+      `${label} stands on ${nameOf(backing)} where ${nameOf(recorded)} was recorded: somebody else has rebased it; nothing was touched`,
+      { details: { base: backing?.file, recorded: recorded?.file } },
+    );
+  }
 }
 
 /**
@@ -101,15 +130,12 @@ export async function requireBase(
   recorded: BackingSource | undefined,
   label: string,
 ): Promise<void> {
-  const { backing } = image;
-  if (backing?.file !== recorded?.file || backing?.format !== (recorded && driverOf(recorded))) {
-    throw new LuksmithError(
-      "DiskReplaced",
-      `${label} stands on ${nameOf(backing)} where ${nameOf(recorded)} was recorded: somebody else has rebased it; nothing was touched`,
-      { details: { base: backing?.file, recorded: recorded?.file } },
-    );
-  }
-  if (!recorded) return;
+  requireNamed(image, recorded, label);
+  if (recorded) await requireUnchanged(recorded, label);
+}
+
+/** @throws `DiskNotFound`, `DiskReplaced` */
+export async function requireUnchanged(recorded: BackingSource, label: string): Promise<void> {
   const { file, virtualSize, identity } = recorded;
   const found = (await inspectBase(recorded, label)).backing;
   if (found.virtualSize !== virtualSize) {

@@ -5,4 +5,5 @@ export const QCOW2_CAPABILITIES: BackendCapabilities = {
   encryption: ["luks"],
   resize: true,
   snapshot: ["raw", "qcow2"],
+  overlays: true,
 };

@@ -1,9 +1,15 @@
-import type { ImageServices, NewFile, OpContext, SnapshotTarget } from "@luksmith/core";
+import {
+  type ImageServices,
+  type NewFile,
+  type OpContext,
+  type SnapshotTarget,
+  toolSpaceError,
+} from "@luksmith/core";
 import type { ExportSource } from "./export-qcow2.ts";
 
 import type { Qcow2File } from "./format/index.ts";
 import { diskOptions, QemuSecrets } from "./qemu-options.ts";
-import { toolSpaceError } from "./tool-space-error.ts";
+import { toolProgress } from "./tool-progress.ts";
 
 /**
  * Copies a disk with its whole chain into a target that has its format and size already; qemu-img decrypts and encrypts.
@@ -32,14 +38,7 @@ export async function convertInto(
     "--target-image-opts",
     [...targetDriver(target, keySecret), output].join(","),
   ];
-  const total = image.virtualSize;
-  const report = (doneBytes: bigint): void =>
-    ctx.progress?.({ step: `copy ${disk.name}`, doneBytes, totalBytes: total });
-  report(0n);
-  const onStdout = (text: string): void => {
-    const percent = /\((\d+(?:\.\d+)?)\/100%\)[^(]*$/.exec(text)?.[1];
-    if (percent) report((total * BigInt(Math.round(Number(percent) * 100))) / 10_000n);
-  };
+  const onStdout = toolProgress(`copy ${disk.name}`, image.virtualSize, ctx);
   const { fd } = file.handle;
   const timeoutMs = policy.commandTimeoutMs;
   try {

@@ -1,4 +1,4 @@
-import type { ImageBackend, ImageServices } from "@luksmith/core";
+import { directoryTrouble, type ImageBackend, type ImageServices, programTrouble } from "@luksmith/core";
 import { QCOW2_CAPABILITIES } from "./capabilities.ts";
 import { Qcow2Image } from "./qcow2-image.ts";
 
@@ -8,5 +8,8 @@ export function qcow2Backend(instancesPath: string, services: () => ImageService
     name: "qcow2",
     capabilities: QCOW2_CAPABILITIES,
     image: (disk) => new Qcow2Image(instancesPath, disk, services()),
+    ready: async (ctx) =>
+      (await directoryTrouble(instancesPath, ctx)) ??
+      (await programTrouble("qemu-img", services().commands, ctx)),
   };
 }

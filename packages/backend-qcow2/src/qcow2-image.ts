@@ -6,19 +6,20 @@ import {
   FileImage,
   type HeaderStore,
   type ImageSource,
-  LuksmithError,
   makeFilesystem,
   newFile,
   type OpContext,
   type OpenContent,
   operationError,
+  type OverlayHooks,
+  preallocate,
   type Rollback,
   type SnapshotTarget,
   type UnlockedDisk,
   type VerifyCheck,
   type VerifyReport,
 } from "@luksmith/core";
-import { inspectBase, inspectNewBase, requireBase } from "./base.ts";
+import { inspectNewBase, requireBase } from "./base.ts";
 import { QCOW2_CAPABILITIES } from "./capabilities.ts";
 import { exportQcow2 } from "./export-qcow2.ts";
 import {
@@ -28,13 +29,11 @@ import {
   planImage,
   type PlanRequest,
   type Qcow2File,
-  setBacking,
   spaceNeeded,
 } from "./format/index.ts";
 import { openHeader } from "./open-header.ts";
-import { preallocate } from "./preallocate.ts";
+import { Qcow2Overlay } from "./overlay.ts";
 import { driverOf, type Unlocked } from "./qemu-options.ts";
-import { absorbBase, requireSameBytes } from "./rebase.ts";
 import { requireWhole } from "./require-whole.ts";
 import { withImage } from "./with-image.ts";
 
@@ -55,7 +54,7 @@ export class Qcow2Image extends FileImage {
     return { type: "file", file: this.path, format: "qcow2", ...(backing ? { backing } : {}) };
   }
 
-  /** Content counts although a new overlay holds none of it: the base does, in the same place. */
+  /** @param contentBytes what a new overlay holds is none: its base is counted apart */
   spaceNeeded(contentBytes: bigint): bigint {
     const { policy } = this.services;
     const content = policy.preallocate === "space" ? this.disk.virtualSize : contentBytes;
@@ -92,7 +91,7 @@ export class Qcow2Image extends FileImage {
       throw this.failed("writing", error, ctx);
     }
     await this.reserve(file.handle.fd, spaceNeeded(plan, this.disk.virtualSize), ctx);
-    await file.publish();
+    await file.publish(request.named);
   }
 
   protected header(_ctx: OpContext, expected?: DiskIdentity): Promise<HeaderStore> {
@@ -143,45 +142,28 @@ export class Qcow2Image extends FileImage {
     return { ...report, ok, checks: [...report.checks, ...more] };
   }
 
-  /**
-   * Copies into the disk what it has of its base; afterwards it stands alone, encrypted by the same key. In place, with
-   * the same identity; a second call, also after a crash, finishes it or finds nothing to do.
-   * @throws `DiskInUse`, `DiskNotFound`, `DiskReplaced`, `NoSpace`, `Cancelled`
-   */
-  async flatten(ctx: OpContext): Promise<void> {
-    await this.requireIdle(ctx);
-    const stands = await withImage(this.path, "read", async ({ backing }) => backing !== undefined);
-    if (stands) {
-      await this.withOurs("read", async () => {});
-      using unlocked = this.disk.encryption ? await this.unlock(ctx) : undefined;
-      using keys = await this.unlockChain(unlocked, ctx);
-      await absorbBase(this.path, keys, this.label, this.services, ctx);
-      await withImage(this.path, "write", (image) => image.handle.datasync());
-    }
-    this.#backing = undefined;
+  protected override get overlay(): OverlayHooks {
+    const { path, label, services } = this;
+    return new Qcow2Overlay({
+      path,
+      label,
+      services,
+      backing: () => this.#backing,
+      recorded: (backing) => {
+        this.#backing = backing;
+      },
+      unlock: (parts, ctx) => this.unlockParts(parts, ctx),
+      withOurs: (mode, use) => this.withOurs(mode, use),
+    });
   }
 
-  /**
-   * Puts the disk on another file that shows the same bytes as its base. Durable and idempotent; a crash leaves the one
-   * or the other.
-   * @returns what is to be recorded as the disk's `backing`
-   * @throws `DiskInUse`, `DiskNotFound`, `DiskReplaced` when the bytes are others, `UnsupportedOperation` without a base
-   */
-  async rebase(to: Pick<BackingSource, "file" | "format">, ctx: OpContext): Promise<BackingSource> {
-    await this.requireIdle(ctx);
-    const from = this.#backing;
-    if (!from) throw new LuksmithError("UnsupportedOperation", `${this.label} stands on nothing`);
-    const { backing } = await inspectBase({ ...from, ...to }, this.label);
-    const format = driverOf(backing);
-    using keys = await this.unlockChain(undefined, ctx);
-    await withImage(this.path, "write", async (image) => {
-      if (image.backing?.file === to.file && image.backing.format === format) return;
-      await requireBase(image, from, this.label);
-      await requireSameBytes(from, backing, keys.basePassphrase, this.label, this.services, ctx);
-      await setBacking(image, { file: to.file, format });
-    });
-    this.#backing = backing;
-    return backing;
+  /** The caller disposes it. */
+  private async unlockParts(parts: "base" | "all", ctx: OpContext): Promise<Unlocked & Disposable> {
+    using closing = new DisposableStack();
+    const own = parts === "all" && this.disk.encryption ? closing.use(await this.unlock(ctx)) : undefined;
+    const keys = closing.use(await this.unlockChain(own, ctx));
+    const kept = closing.move();
+    return { ...keys, [Symbol.dispose]: () => kept.dispose() };
   }
 
   /** What opens the disk and its base. Disposing it leaves the disk's own passphrase to its owner. */

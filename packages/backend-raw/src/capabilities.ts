@@ -5,4 +5,5 @@ export const RAW_CAPABILITIES: BackendCapabilities = {
   encryption: ["luks"],
   resize: true,
   snapshot: ["raw", "qcow2"],
+  overlays: false,
 };

@@ -5,9 +5,9 @@ import {
   type OpContext,
   type Passphrase,
   type SnapshotTarget,
+  toolSpaceError,
 } from "@luksmith/core";
 import type { DiskBytes } from "./export-disk.ts";
-import { toolSpaceError } from "./tool-space-error.ts";
 
 /** QEMU's PBKDF2 calibration now and then reads a CPU clock that has not ticked yet, and gives up. */
 const CALIBRATION_FAULT = /Unable to get accurate CPU usage/;
@@ -47,12 +47,35 @@ export async function convertToQcow2(
     : [];
   // Inherited descriptors come after the secrets'.
   const outputName = `/dev/fd/${3 + secretFds.length}`;
-  const args = ["convert", ...objects, "--image-opts", source, "-O", "qcow2", ...encryption, outputName];
-  ctx.progress?.({ step: `copy ${disk.name}`, doneBytes: 0n, totalBytes: from.length });
+  const args = [
+    "convert",
+    "-p",
+    ...objects,
+    "--image-opts",
+    source,
+    "-O",
+    "qcow2",
+    ...encryption,
+    outputName,
+  ];
+  const report = (doneBytes: bigint): void =>
+    ctx.progress?.({ step: `copy ${disk.name}`, doneBytes, totalBytes: from.length });
+  report(0n);
+  const onStdout = (text: string): void => {
+    const percent = /\((\d+(?:\.\d+)?)\/100%\)[^(]*$/.exec(text)?.[1];
+    if (percent) report((from.length * BigInt(Math.round(Number(percent) * 100))) / 10_000n);
+  };
   for (let attempt = 1; ; attempt++) {
     try {
       await commands.run(
-        { file: "qemu-img", args, secretFds, inheritFds: [output], timeoutMs: policy.commandTimeoutMs },
+        {
+          file: "qemu-img",
+          args,
+          secretFds,
+          inheritFds: [output],
+          timeoutMs: policy.commandTimeoutMs,
+          onStdout,
+        },
         ctx,
       );
       return;

@@ -1,4 +1,4 @@
-import type { ImageBackend, ImageServices } from "@luksmith/core";
+import { directoryTrouble, type ImageBackend, type ImageServices } from "@luksmith/core";
 import { RawImage } from "./raw-image.ts";
 import { RAW_CAPABILITIES } from "./capabilities.ts";
 
@@ -8,5 +8,6 @@ export function rawBackend(instancesPath: string, services: () => ImageServices)
     name: "raw",
     capabilities: RAW_CAPABILITIES,
     image: (disk) => new RawImage(instancesPath, disk, services()),
+    ready: (ctx) => directoryTrouble(instancesPath, ctx),
   };
 }

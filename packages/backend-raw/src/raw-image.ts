@@ -7,17 +7,17 @@ import {
   type HeaderStore,
   ioError,
   newFile,
+  type OpContext,
   openExisting,
   openFileHeader,
   operationError,
-  type OpContext,
+  preallocate,
   type Rollback,
   type SnapshotTarget,
   type UnlockedDisk,
 } from "@luksmith/core";
 import { RAW_CAPABILITIES } from "./capabilities.ts";
 import { exportDisk } from "./export-disk.ts";
-import { preallocate } from "./preallocate.ts";
 import { writeDisk } from "./write-disk.ts";
 
 const SECTOR = 512n;
@@ -66,7 +66,7 @@ export class RawImage extends FileImage {
         });
       },
     );
-    await file.publish();
+    await file.publish(request.named);
   }
 
   protected header(_ctx: OpContext, expected?: DiskIdentity): Promise<HeaderStore> {

@@ -90,6 +90,19 @@ const FAULTS: readonly Fault[] = [
     image: (image) => ({ remove: async () => remove(image) }),
   },
   { what: "a snapshot in clear", rule: "IB-26", image: copiesInClear },
+  { what: "a rekey that keeps the old key", rule: "IB-32", image: () => ({ dropKey: async () => {} }) },
+  {
+    what: "a header whose writes are lost",
+    rule: "IB-32",
+    image: () => ({ rekey: async () => ({ keySlot: 0, salt: "" }) }),
+  },
+  { what: "a new key that is not taken back", rule: "IB-33", image: () => ({ undo: async () => {} }) },
+  {
+    what: "a rekey that asks nobody",
+    rule: "IB-35",
+    image: () => ({ rekey: async () => ({ keySlot: 0, salt: "" }) }),
+  },
+  { what: "a flatten that does nothing", rule: "IB-39", image: () => ({ flatten: async () => {} }) },
   { what: "a passphrase in the log", rule: "IB-30", image: logsPassphrase },
 ];
 

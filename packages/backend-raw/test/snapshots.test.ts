@@ -56,6 +56,18 @@ async function guestDigest(path: string, format: Format, passphrase?: GeneratedP
 }
 
 describe("a snapshot of an encrypted disk", () => {
+  test("in qcow2 shows how far it is, to the end", async () => {
+    await using bench = await BackendBench.open(rawFixture);
+    const { image } = await bench.create(BLANK, { virtualSize: BigInt(SIZE) });
+    using passphrase = GeneratedPassphrase.create();
+    const target = { path: join(tempDirectory(), "snapshot"), format: "qcow2", uuid: randomUUID() } as const;
+    const done: bigint[] = [];
+    const ctx = { ...bench.ctx, progress: ({ doneBytes }: { doneBytes: bigint }) => done.push(doneBytes) };
+    await image.snapshot({ ...target, operation: randomUUID(), passphrase }, new RecordingRollback(), ctx);
+    expect(done[0]).toBe(0n);
+    expect(done.at(-1)).toBe(BigInt(SIZE));
+  });
+
   test.each(["raw", "qcow2"] as const)("in %s is encrypted with a passphrase of its own", async (format) => {
     await using bench = await BackendBench.open(rawFixture);
     const { image, passphrase } = await bench.create(BLANK, { virtualSize: BigInt(SIZE) });

@@ -1,5 +1,6 @@
 export * from "@luksmith/luks";
 export { type Command, type CommandResult, type CommandRunner, Commands } from "./command/command-runner.ts";
+export { programTrouble } from "./command/program-trouble.ts";
 export {
   extensionPoint,
   type ExtensionPoint,
@@ -28,11 +29,14 @@ export {
   type CreateSecret,
   type KeyManager,
   KeyManagers,
+  type SecretConsumer,
   type SecretFilter,
   type SecretInfo,
   secretName,
   type SecretRef,
 } from "./key-manager/key-manager.ts";
+export { givenToken, type TokenSource } from "./identity/token-source.ts";
+export { type HostCopies, HostCopiesToken } from "./key-manager/host-copies.ts";
 export { type Logger, silentLogger } from "./log/logger.ts";
 export {
   definePlugin,
@@ -51,7 +55,10 @@ export {
   type ImageServices,
   ImageServicesToken,
 } from "./image/image-backend.ts";
-export { type AllocateImage, type CreateImage, Image } from "./image/image.ts";
+export { type CreateImage, Image, type NewKey } from "./image/image.ts";
+export type { AllocateImage } from "./image/image-hooks.ts";
+export type { KeySlotMark } from "./image/key-change.ts";
+export type { BaseChoice, OverlayHooks } from "./image/overlay-hooks.ts";
 export { copyContent } from "./image/disk-content-copy.ts";
 export {
   type ContentDecryption,
@@ -86,11 +93,24 @@ export {
   type ImageService,
   Images,
 } from "./images/image-service.ts";
+export type { Download, DownloadKept, ImageDownloads } from "./images/image-downloads.ts";
+export {
+  type DeclaredHash,
+  declaredHash,
+  type HashAlgorithm,
+  hashFile,
+  requireHash,
+} from "./images/hash-file.ts";
 export { type FoundImage, type ImageChecks, inspectedImage } from "./images/inspected-image.ts";
+export { imageProperties } from "./request/image-properties.ts";
 export { type UnlockedImage, unlockImage } from "./images/unlock-image.ts";
 export {
+  ENCRYPTION_TRAITS,
   encryptionTraits,
+  type ReportedTraits,
   type Trait,
+  type TraitChange,
+  type TraitClaim,
   type TraitProvider,
   TraitProviders,
   type TraitReporter,
@@ -99,11 +119,16 @@ export {
 export { PluginError } from "./errors/plugin-error.ts";
 export { errnoOf, ioError, operationError } from "./errors/io-error.ts";
 export { openExisting, openFileHeader } from "./file/file-header-store.ts";
+export { directoryTrouble } from "./file/directory-trouble.ts";
+export { ExclusiveLock } from "./file/exclusive-lock.ts";
+export { SharedLock } from "./file/shared-lock.ts";
 export { freeSpace } from "./file/free-space.ts";
 export { fillRawSnapshot, writeSnapshotFile } from "./file/snapshot-file.ts";
 export { FileImage } from "./file/file-image.ts";
 export { fileIdentity, identityOf } from "./file/file-identity.ts";
-export { lockHolders } from "./file/lock-holders.ts";
+export { lockHolders, openers } from "./file/lock-holders.ts";
 export { type NewFile, newFile, removeEmptyDirectory, removeName, undoNewFile } from "./file/new-file.ts";
+export { preallocate } from "./file/preallocate.ts";
+export { toolSpaceError } from "./file/tool-space-error.ts";
 export { syncDirectory } from "./file/sync-directory.ts";
 export * from "./disk/index.ts";

@@ -1,3 +1,4 @@
 export * from "./image-backend/index.ts";
 export * from "./key-manager/index.ts";
+export * from "./trait-reporter/index.ts";
 export { type LogEntry, testContext, type TestContext } from "./test-context.ts";

@@ -102,6 +102,14 @@ export const LIBVIRT_OPTIONS = [
   },
   {
     section: "libvirt",
+    name: "hw_disk_discard",
+    type: "choice",
+    choices: ["ignore", "unmap"],
+    owner: "nova",
+    help: "What happens to parts that a guest gives up: kept, or freed on the host (`unmap`), which then shows what is in use; unset, libvirt's default.",
+  },
+  {
+    section: "libvirt",
     name: "virt_type",
     type: "choice",
     choices: ["kvm", "lxc", "qemu", "parallels"],

@@ -51,7 +51,7 @@ export const LUKSMITH_OPTIONS = [
     choices: ["user", "host"],
     default: "user",
     owner: "luksmith",
-    help: "Who may start an encrypted instance: whoever can read its secret in the key manager (`user`: libvirt's copy is kept in memory only and cannot be read back), or this host by itself (`host`: libvirt's copy is kept on its disk).",
+    help: "Who may open an encrypted disk later: whoever can read its secret in the key manager (`user`), or this host by itself as well (`host`: it keeps a sealed copy of each passphrase, for which the plugin `@luksmith/keymgr-local/host-copies` is needed; a key manager on this host needs none).",
   },
   {
     section: "luksmith",
@@ -90,6 +90,16 @@ export const LUKSMITH_OPTIONS = [
     default: 1,
     owner: "luksmith",
     help: "Threads that derive keys and encrypt.",
+  },
+  {
+    section: "luksmith",
+    name: "traits_interval",
+    type: "int",
+    min: 1,
+    max: 86_400,
+    default: 60,
+    owner: "luksmith",
+    help: "Seconds between two reports of the host's traits.",
   },
   {
     section: "luksmith",

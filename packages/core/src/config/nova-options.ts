@@ -62,6 +62,19 @@ export const NOVA_OPTIONS = [
   },
   {
     section: "DEFAULT",
+    name: "virt_mkfs",
+    type: "string",
+    default: "",
+    owner: "nova",
+    deprecated: {
+      since: "Luksmith 1.0.0",
+      replacement:
+        "no command from here is run, since it would write to a disk past its encryption; choose the file system with default_ephemeral_format",
+    },
+    help: "Nova's commands that make file systems, as `os_type=command`.",
+  },
+  {
+    section: "DEFAULT",
     name: "force_config_drive",
     type: "bool",
     default: false,
@@ -86,6 +99,14 @@ export const NOVA_OPTIONS = [
     default: -1,
     owner: "nova",
     help: "The most disks one instance may have; -1 for no limit.",
+  },
+  {
+    section: "compute",
+    name: "vmdk_allowed_types",
+    type: "list",
+    default: ["streamOptimized", "monolithicSparse"],
+    owner: "nova",
+    help: "VMDK images that are taken, by their `createType`; empty for none. Those that reach other files never are.",
   },
   {
     section: "ephemeral_storage_encryption",

@@ -24,7 +24,7 @@ export abstract class FileImage extends Image {
     return fileIdentity(this.path);
   }
 
-  undo(record: UndoRecord, _ctx: OpContext): Promise<void> {
+  protected undoMade(record: UndoRecord, _ctx: OpContext): Promise<void> {
     return undoNewFile(record);
   }
 

@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink, stat } from "node:fs/promises";
+import { readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
 import { errnoOf, ioError } from "../errors/io-error.ts";
 
 /**
@@ -18,6 +18,15 @@ export async function lockHolders(path: string): Promise<readonly string[]> {
   const pids = named.length > 0 ? new Set(named) : new Set(await processesWithOpen(path));
   if (pids.size > 0) return Promise.all([...pids].map(processName));
   return sure.length > 0 ? ["a process that cannot be named"] : [];
+}
+
+/** Other processes that have the file open, locked or not, as `name (pid)`; those of others only where we may look. */
+export async function openers(path: string): Promise<readonly string[]> {
+  const real = await realpath(path).catch((error: unknown) => {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw ioError(error, `looking who has ${path} open`);
+  });
+  return real === undefined ? [] : Promise.all((await processesWithOpen(real)).map(processName));
 }
 
 interface HeldLock {

@@ -17,9 +17,10 @@ export interface NewFile extends AsyncDisposable {
   readonly temporary: string;
   /**
    * Gives it its real name, never over another file, and syncs both. Durable when it resolves.
+   * @param named called when it has its name, before it is durable; must not throw
    * @throws `DiskExists`
    */
-  publish(): Promise<DiskIdentity>;
+  publish(named?: () => void): Promise<DiskIdentity>;
 }
 
 /*
@@ -48,7 +49,7 @@ export async function newFile(
     return {
       handle,
       temporary,
-      publish: () => publish(handle, temporary, path, directories, undo),
+      publish: (named) => publish(handle, temporary, path, directories, undo, named),
       [Symbol.asyncDispose]: () => handle.close(),
     };
   } catch (error) {
@@ -69,16 +70,16 @@ async function publish(
   path: string,
   madeDirectories: readonly string[],
   undo: Rollback,
+  named?: () => void,
 ): Promise<DiskIdentity> {
-  await using closing = new AsyncDisposableStack();
+  using closing = new DisposableStack();
   try {
-    const directories = await Promise.all(
-      [path, ...madeDirectories].map((name) => openDirectory(dirname(name), closing)),
-    );
+    const directories = [path, ...madeDirectories].map((name) => closing.use(openDirectory(dirname(name))));
     const identity = identityOf(fstatSync(handle.fd, { bigint: true }));
     await undo.defer({ path, identity });
     linkSync(temporary, path);
     unlinkSync(temporary);
+    named?.();
     // Names before content: a journaling file system then has both durable after one wait, and the directories' syncs
     // find nothing left to do. A power cut before that leaves what the journal knows how to take back.
     await handle.datasync();

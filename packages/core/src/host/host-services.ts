@@ -9,12 +9,17 @@ import { type ImageBackend, ImageBackends, ImageServicesToken } from "../image/i
 import { ImageCache } from "../images/cache/image-cache.ts";
 import { DirectoryImageService } from "../images/directory-image-service.ts";
 import { type ImageService, Images } from "../images/image-service.ts";
+import { HostCopiesToken } from "../key-manager/host-copies.ts";
 import { type KeyManager, KeyManagers } from "../key-manager/key-manager.ts";
+import { KeysWithHostCopies } from "../key-manager/keys-with-host-copies.ts";
+import { type TraitProvider, TraitProviders, type TraitReporter, TraitReporters } from "../traits/trait.ts";
 import { ExecaRunner } from "./execa-runner.ts";
 import { type ImportModule, loadPlugins } from "./load-plugins.ts";
 
 const Engine = token<LuksEngine>("luksmith.luks-engine");
 const Cache = token<ImageCache>("luksmith.image-cache");
+/** The key manager, with this host's copies where there are any. */
+const Keys = token<KeyManager>("luksmith.keys");
 
 function newCache(config: HostConfig, resolver: Resolver): ImageCache {
   return new ImageCache({
@@ -23,6 +28,25 @@ function newCache(config: HostConfig, resolver: Resolver): ImageCache {
     luks: resolver.get(Engine),
     timeoutMs: config.luksmith.command_timeout * 1000,
   });
+}
+
+/**
+ * A key manager on this host (one without a scope) opens to the host anyway. Any other needs copies under `host`.
+ * @throws `ConfigInvalid`
+ */
+function keysOf(config: HostConfig, resolver: Resolver): KeyManager {
+  const keys = resolver.get(KeyManagers);
+  const security = config.luksmith.secret_security;
+  if (!keys.scope) return keys;
+  if (resolver.has(HostCopiesToken)) {
+    return new KeysWithHostCopies(keys, resolver.get(HostCopiesToken), security);
+  }
+  if (security === "user") return keys;
+  throw new LuksmithError(
+    "ConfigInvalid",
+    `[luksmith] secret_security = host keeps sealed copies of the passphrases of ${keys.name} on this host, and no plugin keeps them: add @luksmith/keymgr-local/host-copies to [luksmith] plugins, or set secret_security = user`,
+    { details: { keyManager: keys.name } },
+  );
 }
 
 /** The composed plugins and what core lends them. */
@@ -41,8 +65,9 @@ export class HostServices implements AsyncDisposable {
     const threads = config.luksmith.worker_threads;
     container.provide(Engine, () => new LuksEngine({ threads }));
     container.provide(Cache, (resolver) => newCache(config, resolver));
+    container.provide(Keys, (resolver) => keysOf(config, resolver));
     container.provide(ImageServicesToken, (resolver) => ({
-      keys: resolver.get(KeyManagers),
+      keys: resolver.get(Keys),
       luks: resolver.get(Engine),
       commands: resolver.get(Commands),
       cache: resolver.get(Cache),
@@ -58,13 +83,19 @@ export class HostServices implements AsyncDisposable {
     if (!container.has(Images))
       container.provide(Images, (resolver) => {
         const commands = resolver.get(Commands);
-        return new DirectoryImageService(config.luksmith.images_path, { commands });
+        const vmdkCreateTypes = config.compute.vmdk_allowed_types;
+        return new DirectoryImageService(config.luksmith.images_path, { commands, vmdkCreateTypes });
       });
     return new HostServices(container, config);
   }
 
   get keys(): KeyManager {
-    return this.#container.get(KeyManagers);
+    return this.#container.get(Keys);
+  }
+
+  /** Whether one is configured; does not open it. */
+  get hasKeyManager(): boolean {
+    return this.#container.has(KeyManagers);
   }
 
   get luks(): LuksEngine {
@@ -77,6 +108,14 @@ export class HostServices implements AsyncDisposable {
 
   get backends(): readonly ImageBackend[] {
     return this.#container.all(ImageBackends);
+  }
+
+  get traitProviders(): readonly TraitProvider[] {
+    return this.#container.all(TraitProviders);
+  }
+
+  get traitReporters(): readonly TraitReporter[] {
+    return this.#container.all(TraitReporters);
   }
 
   get cache(): ImageCache {

@@ -105,10 +105,11 @@ export class WritableHost extends ReadableHost {
 
   /**
    * Reserves an instance or snapshot for one operation. Dispose when it has ended.
+   * @param taken unfinished operations whose work the new one takes over
    * @throws `InstanceBusy`: another operation on it is running; `RecoveryIncomplete`: its last one has not ended, and
    * recovery, which tried when the host was opened, could not end it
    */
-  claim(uuid: string): Disposable {
+  claim(uuid: string, taken: readonly OpenOperation[] = []): Disposable {
     if (this.#claimed.has(uuid)) {
       throw new LuksmithError(
         "InstanceBusy",
@@ -119,7 +120,9 @@ export class WritableHost extends ReadableHost {
         },
       );
     }
-    const open = this.journal.unfinished().find(({ subject }) => subject === uuid);
+    const open = this.journal
+      .unfinished()
+      .find(({ subject, id }) => subject === uuid && !taken.some((each) => each.id === id));
     if (open) throw notRecovered(open, this.#recovery);
     this.#claimed.add(uuid);
     return { [Symbol.dispose]: () => void this.#claimed.delete(uuid) };

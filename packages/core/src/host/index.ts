@@ -12,6 +12,7 @@ export type { OpContext, Progress, ProgressListener } from "../image/op-context.
 export type { VerifyCheck, VerifyReport } from "../image/verify-report.ts";
 export type { InstanceRecord, SnapshotRecord } from "../journal/inventory.ts";
 export type { JournalListener } from "../journal/journal.ts";
+export { givenToken, type TokenSource } from "../identity/token-source.ts";
 export type { Logger } from "../log/logger.ts";
 export type { InstanceRequest } from "../request/instance-request.ts";
 export { type DiskView, type PlacedDisk, placedDisks, type SnapshotView, snapshotView } from "./disk-view.ts";
@@ -25,21 +26,34 @@ export {
   createInstance,
   deleteById,
   findInstance,
+  flattenDisk,
   inspectContainer,
+  keepTraits,
   listPlugins,
   parseRequest,
   previewCreate,
+  reportTraits,
+  rebaseDisk,
+  rekeyDisks,
   resizeDisk,
   revealSecret,
+  showTraits,
   snapshotDisk,
   verifyDisks,
 } from "./operations.ts";
-export type { CacheEntry, Pruned, PruneReport } from "../images/cache/prune-cache.ts";
-export type { PruneOptions } from "./operations/cache-prune.ts";
+export type { CacheEntry, Pruned } from "../images/cache/prune-cache.ts";
+export type { Download, PrunedDownload } from "../images/image-downloads.ts";
+export type { CacheListing } from "./operations/cache-list.ts";
+export type { PruneOptions, PruneReport } from "./operations/cache-prune.ts";
 export type { DeleteOptions } from "./operations/delete-instance.ts";
 export type { ContainerReport } from "./operations/inspect-container.ts";
 export type { PluginReport } from "./operations/list-plugins.ts";
 export type { CreatePreview, PreviewDisk, PreviewStep } from "./operations/preview-create.ts";
+export type { RebaseRequest } from "./operations/rebase-disk.ts";
 export type { RecoveredOperation, RecoveryReport } from "./operations/recover.ts";
 export type { SnapshotRequest } from "./operations/snapshot-disk.ts";
+export type { ReporterView, SyncOptions, SyncReport, TraitsReport } from "./operations/traits.ts";
 export type { InstanceReport } from "./operations/verify-disks.ts";
+export type { AbsentTraits, HostTraits } from "../traits/host-traits.ts";
+export type { ReportOutcome } from "../traits/sync-traits.ts";
+export type { TraitRound } from "../traits/trait-reconciler.ts";

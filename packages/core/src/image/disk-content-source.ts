@@ -1,5 +1,5 @@
 import { openEncryptedImage } from "../images/open-encrypted-image.ts";
-import { openBase } from "../images/cache/image-cache.ts";
+import { openBase } from "../images/cache/open-base.ts";
 import type { BaseImage } from "../images/cache/image-cache.ts";
 import type { DiskContent, ImageSource } from "./disk-content.ts";
 import { makeFilesystem } from "./filesystem-template.ts";

@@ -6,6 +6,7 @@ import type { KeyManager } from "../key-manager/key-manager.ts";
 import type { EncryptionFormat } from "../request/encryption-format.ts";
 import type { Image } from "./image.ts";
 import type { ImageDisk } from "./image-disk.ts";
+import type { OpContext } from "./op-context.ts";
 
 /** What a backend says it can do; the contract suite proves it. */
 export interface BackendCapabilities {
@@ -15,6 +16,8 @@ export interface BackendCapabilities {
   readonly resize: boolean;
   /** Formats a snapshot can be written in; empty: none. */
   readonly snapshot: readonly ("raw" | "qcow2")[];
+  /** Disks can stand on a base and hold only what differs: they can be flattened and put on another base. */
+  readonly overlays: boolean;
 }
 
 /** A kind of storage. `name` is the value of `[libvirt] images_type` that selects it. */
@@ -23,6 +26,13 @@ export interface ImageBackend {
   readonly capabilities: BackendCapabilities;
   /** Cheap and pure: touches nothing until a method of the image is called. */
   image(disk: ImageDisk): Image;
+  /**
+   * Whether encrypted disks could be made now, as far as that can be told cheaply and without leaving anything behind:
+   * the storage is there and can be written, the programs are installed. Asked each minute or so; undefined if ready, else
+   * the reason, for people. Traits follow from it. Left out: always ready.
+   * @throws only `Cancelled`
+   */
+  ready?(ctx: OpContext): Promise<string | undefined>;
 }
 
 /** What core lends to images. */

@@ -1,5 +1,5 @@
-import type { Passphrase } from "@luksmith/luks";
 import { LuksmithError } from "../errors/luksmith-error.ts";
+import type { TokenSource } from "../identity/token-source.ts";
 import type { Logger } from "../log/logger.ts";
 
 /** What accompanies every call that touches the world: last parameter everywhere, never stored. */
@@ -9,8 +9,8 @@ export interface OpContext {
   /** Aborts the operation; its reason becomes the cause of `Cancelled`. */
   readonly signal: AbortSignal;
   readonly log: Logger;
-  /** The caller's token for services that act as the user; absent where there is no OpenStack. */
-  readonly userToken?: Passphrase;
+  /** The caller, for services that act as the user; absent where there is no OpenStack, or where the host acts by itself. */
+  readonly userToken?: TokenSource;
   /** Bytes done and to do of a long step; called often, must be cheap. */
   readonly progress?: ProgressListener;
 }

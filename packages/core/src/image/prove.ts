@@ -12,7 +12,7 @@ import type { OpContext } from "./op-context.ts";
  */
 export async function openByStoredPassphrase(
   disk: ImageDisk,
-  services: ImageServices,
+  services: Pick<ImageServices, "keys" | "luks">,
   ctx: OpContext,
 ): Promise<Unlocked | undefined> {
   const secretId = disk.encryption?.secretId;

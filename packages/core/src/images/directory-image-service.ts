@@ -1,10 +1,11 @@
-import { constants } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, ioError } from "../errors/io-error.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import type { OpContext } from "../image/op-context.ts";
 import { imageProperties } from "../request/image-properties.ts";
+import { declaredHash, hashFile, requireHash } from "./hash-file.ts";
 import type { ImageFile, ImageMetadata, ImageService } from "./image-service.ts";
 import { type ImageChecks, inspectedImage } from "./inspected-image.ts";
 
@@ -19,6 +20,8 @@ export class DirectoryImageService implements ImageService {
   readonly name = "directory";
   readonly #directory: string;
   readonly #checks: ImageChecks;
+  /** Images whose digest was found right, with what changes when a byte does. */
+  readonly #hashed = new Map<string, string>();
 
   /** @param directory absolute; `[luksmith] images_path` */
   constructor(directory: string, checks: ImageChecks = {}) {
@@ -36,11 +39,30 @@ export class DirectoryImageService implements ImageService {
     const metadata = declared?.disk_format ? declared : await this.#metadata(imageId, path);
     const file = await this.#openFile(imageId, path);
     try {
-      return await inspectedImage({ id: imageId, path, file }, metadata, this.#checks, ctx);
+      const image = await inspectedImage({ id: imageId, path, file }, metadata, this.#checks, ctx);
+      await this.#requireHash(file, metadata, ctx);
+      return image;
     } catch (error) {
       await file.close();
       throw error;
     }
+  }
+
+  /** Once for each file and declaration, in this process: hashing takes as long as reading it all. */
+  async #requireHash(file: FileHandle, metadata: ImageMetadata, ctx: OpContext): Promise<void> {
+    const { id } = metadata;
+    const declared = declaredHash(metadata);
+    if (!declared) return;
+    const seenAs = (stat: BigIntStats): string => {
+      const { ino, birthtimeNs, size, mtimeNs, ctimeNs } = stat;
+      return [ino, birthtimeNs, size, mtimeNs, ctimeNs, declared.algorithm, declared.value].join();
+    };
+    const stat = await file.stat({ bigint: true });
+    const seen = seenAs(stat);
+    if (this.#hashed.get(id) === seen) return;
+    const source = { fd: file.fd, size: stat.size, step: `check image ${id}` };
+    requireHash(id, declared, await hashFile(source, declared.algorithm, ctx));
+    this.#hashed.set(id, seen);
   }
 
   async #openFile(imageId: string, path: string): Promise<FileHandle> {

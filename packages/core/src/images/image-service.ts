@@ -1,5 +1,6 @@
 import { token } from "../di/token.ts";
 import type { OpContext } from "../image/op-context.ts";
+import type { ImageDownloads } from "./image-downloads.ts";
 
 /** How an input image is stored, by the name of QEMU's driver for it. What was declared as iso or ami is raw here. */
 export type DiskFormat = "raw" | "qcow2" | "vmdk" | "vpc" | "vhdx";
@@ -43,6 +44,8 @@ export interface ImageMetadata {
 /** Where images come from: a directory, Glance. */
 export interface ImageService {
   readonly name: string;
+  /** Absent: it keeps nothing on this host. */
+  readonly downloads?: ImageDownloads;
   /**
    * Opens an image after checking that it is what it is declared to be: see `inspectedImage`.
    * @throws `ImageNotFound`, `ImageFormatMismatch`, `ImageUnacceptable`, `UnsupportedImageFormat`, and a code of its

@@ -88,6 +88,27 @@ export class Inventory {
     this.#database.run("UPDATE disk SET virtual_size = ? WHERE uuid = ?", virtualSize, diskUuid);
   }
 
+  setSource(diskUuid: string, source: DiskSource): void {
+    this.#database.run("UPDATE disk SET source = ? WHERE uuid = ?", JSON.stringify(source), diskUuid);
+  }
+
+  /** Gives a disk another secret, also in Nova's documents, which name it more than once. */
+  setSecret({ uuid, instanceUuid, encryption }: DiskRecord, secretId: string): void {
+    this.#database.run("UPDATE disk SET secret_id = ? WHERE uuid = ?", secretId, uuid);
+    const instance = this.instance(instanceUuid);
+    const old = encryption?.secretId;
+    if (!instance || !old) return;
+    // Of the two documents these ids are the only thing that ever changes; an id is in no other text.
+    const renamed = (document: BlockDeviceInfo | DiskInfo): string =>
+      JSON.stringify(document, (_, value: unknown) => (value === old ? secretId : value));
+    this.#database.run(
+      "UPDATE instance SET block_device_info = ?, disk_info = ? WHERE uuid = ?",
+      renamed(instance.blockDeviceInfo),
+      renamed(instance.diskInfo),
+      instanceUuid,
+    );
+  }
+
   addSnapshot(record: SnapshotRecord): void {
     this.#database.run(
       "INSERT INTO snapshot (uuid, instance, disk_name, path, format, virtual_size, encryption_format, secret_id, identity, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -2,7 +2,15 @@ import { randomUUID } from "node:crypto";
 import type { Json } from "../image/rollback.ts";
 import type { StateDatabase } from "./state-database.ts";
 
-export type OperationKind = "create" | "delete" | "resize" | "snapshot" | "delete-snapshot";
+export type OperationKind =
+  | "create"
+  | "delete"
+  | "resize"
+  | "snapshot"
+  | "delete-snapshot"
+  | "flatten"
+  | "rebase"
+  | "rekey";
 
 /** A thing that is about to happen, with what is needed to take it back or to finish it. */
 export interface Step {
@@ -31,7 +39,7 @@ const HISTORY = 1000;
 
 /**
  * The write-ahead journal: an operation's intent is durable before it acts. A create that did not end is undone, a
- * delete finished, by `recover`.
+ * delete finished, by `recover`; `recover` says what becomes of the others.
  */
 export class Journal {
   readonly #database: StateDatabase;
@@ -45,13 +53,17 @@ export class Journal {
     this.#history = history;
   }
 
-  /** Durable when it returns. */
+  /**
+   * Durable when it returns.
+   * @param instead unfinished operations that end with it, in one transaction, because this one does what they left
+   */
   begin(
     kind: OperationKind,
     subject: string,
     requestId: string,
     data: Json,
     steps: readonly Step[] = [],
+    instead: readonly OpenOperation[] = [],
   ): Operation {
     const id = randomUUID();
     this.#database.transaction(() => {
@@ -65,6 +77,14 @@ export class Journal {
         JSON.stringify(data),
       );
       steps.forEach((step, seq) => this.#insert(id, seq, step));
+      for (const { id: open } of instead) {
+        this.#database.run("DELETE FROM step WHERE operation = ?", open);
+        this.#database.run(
+          "UPDATE operation SET state = 'undone', ended_at = ? WHERE id = ?",
+          new Date().toISOString(),
+          open,
+        );
+      }
     });
     this.#listener({ operation: id, kind, event: "begin" });
     return new Operation({ id, kind, steps }, this.#database, this.#listener, this.#history);
@@ -145,6 +165,16 @@ export class Operation {
   /** Records what is about to happen; durable when it returns. */
   intend(...steps: readonly Step[]): void {
     this.#database.transaction(() => {
+      steps.forEach((step, i) => insertStep(this.#database, this.id, this.#steps.length + i, step));
+    });
+    this.#steps.push(...steps);
+    this.#tell(steps.map((step) => step.kind).join("+"));
+  }
+
+  /** As `intend`, together with `change`, in one transaction: from here on the operation goes forward. */
+  advance(change: () => void, ...steps: readonly Step[]): void {
+    this.#database.transaction(() => {
+      change();
       steps.forEach((step, i) => insertStep(this.#database, this.id, this.#steps.length + i, step));
     });
     this.#steps.push(...steps);

@@ -20,6 +20,15 @@ export interface CreateSecret {
   readonly name: string;
   /** Stays the caller's, who disposes it. */
   readonly passphrase: GeneratedPassphrase;
+  /** What the secret is for, where the key manager keeps note of consumers. */
+  readonly consumer?: SecretConsumer;
+}
+
+/** As Barbican's consumers: https://docs.openstack.org/barbican/latest/api/reference/consumers.html */
+export interface SecretConsumer {
+  readonly resourceType: "disk" | "snapshot";
+  /** The disk's or snapshot's UUID. */
+  readonly resourceId: string;
 }
 
 export interface SecretFilter {
@@ -29,12 +38,16 @@ export interface SecretFilter {
 
 /**
  * Where passphrases live. Plugins provide one. A secret is of type passphrase, its payload the passphrase's bytes
- * verbatim. Errors keep apart: absent (`EphemeralEncryptionSecretNotFound`), denied (`PermissionDenied`), service
- * away (`KeyManagerUnavailable`, retryable), altered (`SecretTampered`).
+ * verbatim. Errors keep apart: absent (`EphemeralEncryptionSecretNotFound`), nobody known asks (`TokenMissing`,
+ * `TokenRefused`), denied (`PermissionDenied`), no room (`QuotaExceeded`), service away (`KeyManagerUnavailable`,
+ * retryable), altered (`SecretTampered`).
  */
 export interface KeyManager {
   readonly name: string;
-  /** Durable when it returns. Not idempotent: calling twice makes two secrets of one name. */
+  /**
+   * Durable when it returns. Not idempotent: calling twice makes two secrets of one name. An error whose
+   * `details.maybeDone` is false says that nothing was made for certain; after any other, look by name.
+   */
   create(request: CreateSecret, ctx: OpContext): Promise<SecretRef>;
   /**
    * The caller disposes what it gets.
@@ -45,6 +58,11 @@ export interface KeyManager {
   delete(ref: SecretRef, ctx: OpContext): Promise<void>;
   /** Ours only, in no order; required of a key manager whose `create` can lose its answer. */
   list?(filter: SecretFilter, ctx: OpContext): AsyncIterable<SecretInfo>;
+  /**
+   * Whose secrets `create` and `list` mean for this caller, where that depends on the caller: a project's id. Whoever asks
+   * as somebody else finds nothing, which proves nothing; so journals note it. Undefined: the same for all.
+   */
+  scope?(ctx: OpContext): Promise<string | undefined>;
   /** Called once when the host stops. */
   close?(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { encryptionTraits } from "./trait.ts";
 
 const backend = (encryption: ImageBackend["capabilities"]["encryption"]): ImageBackend => ({
   name: "test",
-  capabilities: { formats: ["raw"], encryption, resize: false, snapshot: [] },
+  capabilities: { formats: ["raw"], encryption, resize: false, snapshot: [], overlays: false },
   image: () => {
     throw new Error("traits need no image");
   },

@@ -1,6 +1,8 @@
 import { CREATION_RULES } from "./creation-rules.ts";
 import type { ImageBackendRule } from "./image-backend-rule.ts";
 import { LIFE_RULES } from "./life-rules.ts";
+import { KEY_RULES } from "./key-rules.ts";
+import { OVERLAY_RULES } from "./overlay-rules.ts";
 import { REFUSAL_RULES } from "./refusal-rules.ts";
 import { SECRECY_RULES } from "./secrecy-rules.ts";
 import { SNAPSHOT_RULES } from "./snapshot-rules.ts";
@@ -12,4 +14,6 @@ export const IMAGE_BACKEND_RULES: readonly ImageBackendRule[] = [
   ...LIFE_RULES,
   ...SNAPSHOT_RULES,
   ...SECRECY_RULES,
+  ...KEY_RULES,
+  ...OVERLAY_RULES,
 ];

@@ -14,6 +14,7 @@ import { describe, expect, test } from "vitest";
 import { InMemoryKeyManager } from "./in-memory-key-manager.ts";
 import type { KeyManagerFixture } from "./key-manager-fixture.ts";
 import { KEY_MANAGER_RULES } from "./key-manager-rules.ts";
+import { PerProjectKeyManager } from "./per-project-key-manager.ts";
 
 type Method = "create" | "get" | "delete" | "list";
 
@@ -203,6 +204,24 @@ const FAULTS: readonly (readonly [rule: string, fault: string, fixture: () => Ke
   ["KM-17", "stores base64 of it", () => storing("base64")],
   ["KM-17", "stores it as it is", () => storing("latin1")],
   ["KM-17", "shows no storage", () => fixtureOf(new InMemoryKeyManager(), { rawStorage: async () => [] })],
+  [
+    "KM-18",
+    "has a scope and declares none",
+    () => ({ ...new PerProjectKeyManager().fixture(), capabilities: { list: true } }),
+  ],
+  [
+    "KM-18",
+    "declares users and has no scope",
+    () => fixtureOf(new InMemoryKeyManager(), { capabilities: { list: true, users: true } }),
+  ],
+  ["KM-18", "says that all are one", () => new OneScope().fixture()],
+  ["KM-19", "serves nobody", () => new Hospitable().fixture()],
+  ["KM-20", "says absent for denied", () => new Denying().fixture()],
+  ["KM-20", "lets strangers in", () => new Open().fixture()],
+  ["KM-21", "sends again what it did not look for", () => new Resending().fixture()],
+  ["KM-21", "fails when an answer is lost", () => new Fragile().fixture()],
+  ["KM-22", "says absent while it is away", () => new Away().fixture()],
+  ["KM-22", "stores while it is away", () => new Late().fixture()],
 ];
 
 describe("the key manager suite", () => {
@@ -311,4 +330,65 @@ function storing(encoding: "base64" | "latin1"): KeyManagerFixture {
     },
   }));
   return fixtureOf(keyManager, { rawStorage: async () => stored });
+}
+
+class OneScope extends PerProjectKeyManager {
+  override async scope(): Promise<string> {
+    return "everybody";
+  }
+}
+
+class Hospitable extends PerProjectKeyManager {
+  protected override projectOf(ctx: OpContext): string {
+    return ctx.userToken === undefined ? "ours" : super.projectOf(ctx);
+  }
+}
+
+class Denying extends PerProjectKeyManager {
+  override async get(ref: SecretRef, ctx: OpContext): Promise<Passphrase> {
+    try {
+      return await super.get(ref, ctx);
+    } catch (error) {
+      throw new LuksmithError("EphemeralEncryptionSecretNotFound", `no ${ref.id}`, { cause: error });
+    }
+  }
+}
+
+class Open extends PerProjectKeyManager {
+  override async get(ref: SecretRef, ctx: OpContext): Promise<Passphrase> {
+    return await super.get(ref, ctx).catch(() => super.get(ref, this.context("ours")));
+  }
+}
+
+class Resending extends PerProjectKeyManager {
+  protected override async answerLost(
+    request: CreateSecret,
+    _: SecretRef,
+    ctx: OpContext,
+  ): Promise<SecretRef> {
+    return await this.create(request, ctx);
+  }
+}
+
+class Fragile extends PerProjectKeyManager {
+  protected override async answerLost(): Promise<SecretRef> {
+    throw new LuksmithError("KeyManagerUnavailable", "the answer was lost");
+  }
+}
+
+class Away extends PerProjectKeyManager {
+  override async get(ref: SecretRef, ctx: OpContext): Promise<Passphrase> {
+    if (this.fault !== "away") return await super.get(ref, ctx);
+    throw new LuksmithError("EphemeralEncryptionSecretNotFound", `no ${ref.id}`);
+  }
+}
+
+class Late extends PerProjectKeyManager {
+  override async create(request: CreateSecret, ctx: OpContext): Promise<SecretRef> {
+    const { fault } = this;
+    this.fault = "none";
+    await super.create(request, ctx);
+    this.fault = fault;
+    return await super.create(request, ctx);
+  }
 }

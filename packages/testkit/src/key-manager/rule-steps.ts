@@ -2,16 +2,22 @@ import { randomUUID } from "node:crypto";
 import {
   GeneratedPassphrase,
   isLuksmithError,
-  type KeyManager,
+  type OpContext,
   secretName,
   type SecretInfo,
 } from "@luksmith/core";
 import { expect } from "vitest";
-import { testContext } from "../test-context.ts";
+import { testContext, type TestContext } from "../test-context.ts";
+import type { KeyManagerAccess } from "./key-manager-fixture.ts";
 
 /** A name as a host gives it, used by nobody else. */
 export function freshName(): string {
   return secretName(randomUUID(), randomUUID());
+}
+
+/** The fixture's caller. */
+export function contextOf(access: KeyManagerAccess, overrides: Partial<OpContext> = {}): TestContext {
+  return (access.context ?? testContext)(overrides);
 }
 
 export interface StoredSecret extends Disposable {
@@ -21,23 +27,27 @@ export interface StoredSecret extends Disposable {
 }
 
 /** Stores a new passphrase; the caller disposes the answer. */
-export async function store(keyManager: KeyManager, name = freshName()): Promise<StoredSecret> {
+export async function store(access: KeyManagerAccess, name = freshName()): Promise<StoredSecret> {
   const passphrase = GeneratedPassphrase.create();
-  const { id } = await keyManager.create({ name, passphrase }, testContext());
+  const { id } = await access.keyManager.create({ name, passphrase }, contextOf(access));
   return { id, name, passphrase, [Symbol.dispose]: () => passphrase[Symbol.dispose]() };
 }
 
 /** Fails unless the key manager gives the secret's passphrase back to the byte. */
-export async function expectStored(keyManager: KeyManager, secret: StoredSecret): Promise<void> {
-  using got = await keyManager.get({ id: secret.id }, testContext());
+export async function expectStored(access: KeyManagerAccess, secret: StoredSecret): Promise<void> {
+  using got = await access.keyManager.get({ id: secret.id }, contextOf(access));
   // Not compared by `expect`, which would print both.
   expect(got.equals(secret.passphrase), `the passphrase of ${secret.id} came back as it was`).toBe(true);
 }
 
-export async function listed(keyManager: KeyManager, name?: string): Promise<readonly SecretInfo[]> {
+export async function listed(
+  access: KeyManagerAccess,
+  name?: string,
+  ctx = contextOf(access),
+): Promise<readonly SecretInfo[]> {
   const found: SecretInfo[] = [];
   const filter = name === undefined ? {} : { name };
-  for await (const info of keyManager.list?.(filter, testContext()) ?? []) found.push(info);
+  for await (const info of access.keyManager.list?.(filter, ctx) ?? []) found.push(info);
   return found;
 }
 
@@ -53,6 +63,9 @@ export async function expectCode(act: () => Promise<unknown>, code: string): Pro
   return error;
 }
 
-export async function expectAbsent(keyManager: KeyManager, id: string): Promise<void> {
-  await expectCode(() => keyManager.get({ id }, testContext()), "EphemeralEncryptionSecretNotFound");
+export async function expectAbsent(access: KeyManagerAccess, id: string): Promise<void> {
+  await expectCode(
+    () => access.keyManager.get({ id }, contextOf(access)),
+    "EphemeralEncryptionSecretNotFound",
+  );
 }

@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { GeneratedPassphrase } from "@luksmith/core";
 import { expect } from "vitest";
-import { testContext } from "../test-context.ts";
 import type { KeyManagerRule } from "./key-manager-rule.ts";
-import { expectCode, expectStored, freshName, listed, store } from "./rule-steps.ts";
+import { contextOf, expectCode, expectStored, freshName, listed, store } from "./rule-steps.ts";
 import { findSecret } from "./secret-search.ts";
 
 /** KM-13 to KM-17: the passphrase is where it must be and nowhere else. */
@@ -11,11 +10,12 @@ export const SECRECY_RULES: readonly KeyManagerRule[] = [
   {
     id: "KM-13",
     title: "leaves the caller's passphrase alone",
-    async check({ keyManager }) {
+    async check(fixture) {
+      const { keyManager } = fixture;
       using passphrase = GeneratedPassphrase.create();
       const before = passphrase.use((bytes) => Uint8Array.from(bytes));
-      const { id } = await keyManager.create({ name: freshName(), passphrase }, testContext());
-      await keyManager.delete({ id }, testContext());
+      const { id } = await keyManager.create({ name: freshName(), passphrase }, contextOf(fixture));
+      await keyManager.delete({ id }, contextOf(fixture));
       const same = passphrase.use((bytes) => Buffer.compare(bytes, before) === 0);
       before.fill(0);
       expect(same, "the caller's passphrase is as it was").toBe(true);
@@ -24,22 +24,24 @@ export const SECRECY_RULES: readonly KeyManagerRule[] = [
   {
     id: "KM-14",
     title: "gives each caller a passphrase of its own to dispose",
-    async check({ keyManager }) {
-      using secret = await store(keyManager);
-      const first = await keyManager.get({ id: secret.id }, testContext());
-      using second = await keyManager.get({ id: secret.id }, testContext());
+    async check(fixture) {
+      const { keyManager } = fixture;
+      using secret = await store(fixture);
+      const first = await keyManager.get({ id: secret.id }, contextOf(fixture));
+      using second = await keyManager.get({ id: secret.id }, contextOf(fixture));
       expect(second).not.toBe(first);
       first[Symbol.dispose]();
       expect(second.equals(secret.passphrase), "the second is not wiped with the first").toBe(true);
-      await expectStored(keyManager, secret);
+      await expectStored(fixture, secret);
     },
   },
   {
     id: "KM-15",
     title: "logs no passphrase",
-    async check({ keyManager }) {
+    async check(fixture) {
+      const { keyManager } = fixture;
       using passphrase = GeneratedPassphrase.create();
-      const ctx = testContext();
+      const ctx = contextOf(fixture);
       const ref = await keyManager.create({ name: freshName(), passphrase }, ctx);
       using got = await keyManager.get(ref, ctx);
       await keyManager.delete(ref, ctx);
@@ -50,17 +52,18 @@ export const SECRECY_RULES: readonly KeyManagerRule[] = [
   {
     id: "KM-16",
     title: "has no passphrase in references, listings, errors or in itself",
-    async check({ keyManager }) {
+    async check(fixture) {
+      const { keyManager } = fixture;
       using passphrase = GeneratedPassphrase.create();
       const name = freshName();
-      const ref = await keyManager.create({ name, passphrase }, testContext());
-      const cancelled = testContext({ signal: AbortSignal.abort(new Error("stop")) });
+      const ref = await keyManager.create({ name, passphrase }, contextOf(fixture));
+      const cancelled = contextOf(fixture, { signal: AbortSignal.abort(new Error("stop")) });
       const refused = await expectCode(() => keyManager.create({ name, passphrase }, cancelled), "Cancelled");
       const missing = await expectCode(
-        () => keyManager.get({ id: randomUUID() }, testContext()),
+        () => keyManager.get({ id: randomUUID() }, contextOf(fixture)),
         "EphemeralEncryptionSecretNotFound",
       );
-      const evidence = [ref, await listed(keyManager, name), refused, missing, keyManager];
+      const evidence = [ref, await listed(fixture, name), refused, missing, keyManager];
       expect(findSecret(passphrase, evidence)).toEqual([]);
     },
   },
@@ -70,9 +73,9 @@ export const SECRECY_RULES: readonly KeyManagerRule[] = [
     needs: ({ rawStorage }) => (rawStorage === undefined ? "the fixture has no rawStorage" : undefined),
     async check(fixture) {
       const { keyManager } = fixture;
-      using kept = await store(keyManager);
-      using gone = await store(keyManager);
-      await keyManager.delete({ id: gone.id }, testContext());
+      using kept = await store(fixture);
+      using gone = await store(fixture);
+      await keyManager.delete({ id: gone.id }, contextOf(fixture));
       const storage = (await fixture.rawStorage?.()) ?? [];
       const bytes = storage.reduce((total, part) => total + part.length, 0);
       expect(bytes, "the fixture shows the bytes that are stored").toBeGreaterThan(0);

@@ -1,11 +1,21 @@
 import { join } from "node:path";
 import { backingFiles } from "../../images/cache/backing-files.ts";
+import type { OpContext } from "../../image/op-context.ts";
 import { type CacheEntry, type FindUsers, listCache } from "../../images/cache/prune-cache.ts";
+import type { Download } from "../../images/image-downloads.ts";
 import type { ReadableHost } from "../host.ts";
 
-/** The bases of this host, and which disks stand on them; changes nothing. */
-export function cacheList(host: ReadableHost): Promise<readonly CacheEntry[]> {
-  return listCache(cacheDirectory(host), baseUsers(host));
+export interface CacheListing {
+  readonly bases: readonly CacheEntry[];
+  /** What the image service has fetched; none where images are files of this host anyway. */
+  readonly downloads: readonly Download[];
+}
+
+/** The bases of this host and which disks stand on them, and the images that were downloaded; changes nothing. */
+export async function cacheList(host: ReadableHost, ctx: OpContext): Promise<CacheListing> {
+  const { images } = await host.services();
+  const bases = await listCache(cacheDirectory(host), baseUsers(host));
+  return { bases, downloads: (await images.downloads?.list(ctx)) ?? [] };
 }
 
 export function cacheDirectory({ config }: ReadableHost): string {

@@ -1,20 +1,25 @@
 import type { OpContext } from "../../image/op-context.ts";
-import { pruneCache, type PruneReport } from "../../images/cache/prune-cache.ts";
+import { pruneCache, type PruneReport as BasesReport } from "../../images/cache/prune-cache.ts";
+import { type PrunedDownload, pruneDownloads } from "../../images/image-downloads.ts";
 import type { ReadableHost } from "../host.ts";
 import { baseUsers, cacheDirectory } from "./cache-list.ts";
 
 export interface PruneOptions {
   /** Says what would be removed, and removes nothing. */
   readonly dryRun: boolean;
-  /** Also bases that were used a moment ago. */
+  /** Also what was used a moment ago. */
   readonly allUnused: boolean;
 }
 
+export interface PruneReport extends BasesReport {
+  readonly downloads: readonly PrunedDownload[];
+}
+
 /**
- * Removes bases that no disk needs, as `[image_cache]` says. Safe beside creates of other processes, which is why it
- * needs no journal either: a base that is gone is made again.
+ * Removes bases that no disk needs and downloaded images that were not used lately, as `[image_cache]` says. Safe beside
+ * creates of other processes, which is why it needs no journal either: what is gone is made or fetched again.
  */
-export function cachePrune(
+export async function cachePrune(
   host: ReadableHost,
   { dryRun, allUnused }: PruneOptions,
   ctx: OpContext,
@@ -25,5 +30,7 @@ export function cachePrune(
     minimumAgeSeconds: allUnused ? 0 : remove_unused_original_minimum_age_seconds,
     dryRun,
   };
-  return pruneCache(cacheDirectory(host), baseUsers(host), policy, ctx);
+  const { images } = await host.services();
+  const bases = await pruneCache(cacheDirectory(host), baseUsers(host), policy, ctx);
+  return { ...bases, downloads: await pruneDownloads(images.downloads, policy, ctx) };
 }

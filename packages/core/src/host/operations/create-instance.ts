@@ -1,4 +1,4 @@
-import { GeneratedPassphrase } from "@luksmith/luks";
+import type { GeneratedPassphrase, LuksEngine } from "@luksmith/luks";
 import { localDevices } from "../../disk/block-device-info.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
@@ -8,9 +8,9 @@ import { secretName } from "../../key-manager/key-manager.ts";
 import type { InstanceRequest } from "../../request/instance-request.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
+import { OperationSecrets } from "./operation-secrets.ts";
 import { type InstancePlan, placeDisks, planInstance } from "./plan-instance.ts";
 import { type PreparedDisk, prepareCreate } from "./prepare-create.ts";
-import { sagaStep } from "./steps.ts";
 import { journaledRollback, takeBack } from "./undo.ts";
 
 /** A disk with the passphrase that was made for it. */
@@ -42,18 +42,14 @@ export async function createInstance(
   await using stack = new AsyncDisposableStack();
   const prepared = await prepareCreate(plan, services, host.config, stack, ctx);
   const names = prepared.filter(({ disk }) => disk.encryption).map(({ disk }) => secretName(id, disk.uuid));
-  const operation = host.journal.begin(
-    "create",
-    id,
-    ctx.requestId,
-    {},
-    names.map((name) => sagaStep({ kind: "secret", data: { name } })),
-  );
+  const projectId = request.server.tenant_id ?? undefined;
+  const secrets = await OperationSecrets.plan(services.keys, names, { uuid: id, projectId }, ctx);
+  const operation = host.journal.begin("create", id, ctx.requestId, {}, secrets.steps);
   try {
-    return await makeDisks(host, services, plan, prepared, operation, ctx);
+    return await makeDisks(host, services, plan, prepared, secrets, operation, ctx);
   } catch (error) {
     ctx.log.info({ instance: id, err: error }, "create failed, taking it back");
-    throw await takeBack(services, operation, error, ctx);
+    throw await takeBack(services, operation, error, ctx, secrets);
   }
 }
 
@@ -62,13 +58,14 @@ async function makeDisks(
   services: HostServices,
   plan: InstancePlan,
   prepared: readonly PreparedDisk[],
+  secrets: OperationSecrets,
   operation: Operation,
   ctx: OpContext,
 ): Promise<InstanceRecord> {
   using passphrases = new DisposableStack();
   const keyed: KeyedDisk[] = [];
   for (const each of prepared) {
-    keyed.push(await makeSecret(each, services, operation, passphrases, ctx));
+    keyed.push(await makeSecret(each, services.luks, secrets, operation, passphrases, ctx));
   }
   const { diskInfo, blockDeviceInfo } = placeDisks(host.config, plan.request, withSecrets(plan, keyed));
   const backend = services.chosenBackend;
@@ -94,7 +91,7 @@ async function makeDisks(
   const record = {
     uuid: plan.request.server.id,
     name: plan.request.server.name ?? undefined,
-    projectId: plan.request.server.tenant_id ?? undefined,
+    projectId: plan.request.server.tenant_id ?? secrets.scope,
     createdAt: new Date().toISOString(),
     diskInfo,
     blockDeviceInfo,
@@ -107,18 +104,18 @@ async function makeDisks(
 
 async function makeSecret(
   prepared: PreparedDisk,
-  services: HostServices,
+  luks: LuksEngine,
+  secrets: OperationSecrets,
   operation: Operation,
   passphrases: DisposableStack,
   ctx: OpContext,
 ): Promise<KeyedDisk> {
   const { encryption } = prepared.disk;
   if (!encryption) return { ...prepared, passphrase: undefined };
-  const passphrase = passphrases.use(GeneratedPassphrase.create());
+  const passphrase = passphrases.use(luks.generatePassphrase());
   const name = secretName(prepared.disk.instanceUuid, prepared.disk.uuid);
-  const { id } = await services.keys.create({ name, passphrase }, ctx);
-  // Recovery finds a secret by its name, where the key manager can look for names.
-  if (!services.keys.list) operation.intend(sagaStep({ kind: "secret-made", data: { id } }));
+  const consumer = { resourceType: "disk", resourceId: prepared.disk.uuid } as const;
+  const { id } = await secrets.make(operation, name, passphrase, consumer, ctx);
   return { ...prepared, passphrase, disk: { ...prepared.disk, encryption: { ...encryption, secretId: id } } };
 }
 

@@ -5,8 +5,11 @@ import type { InstanceRecord } from "../../journal/inventory.ts";
 import type { Operation, Step } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
+import { requireKeyOwner } from "./key-owner.ts";
 import { removeSnapshotFile } from "./remove-snapshot-file.ts";
 import { readStep, type SagaStep, sagaStep } from "./steps.ts";
+import { undoSecret } from "./undo.ts";
+import { keySteps, unfinishedChanges } from "./unfinished-changes.ts";
 
 export interface DeleteOptions {
   /** Also where an encrypted disk is not found: whoever says so knows that it is gone for good. */
@@ -16,7 +19,7 @@ export interface DeleteOptions {
 /**
  * Erases and removes an instance's disks, then its secrets (never before: a secret is kept while its disk may exist).
  * Once begun it goes forward only; what a crash or an unreachable key manager leaves, `recover` finishes.
- * @throws `DiskNotFound`, `DiskReplaced`, `DiskInUse` with nothing changed
+ * @throws `DiskNotFound`, `DiskReplaced`, `DiskInUse`, and as `requireKeyOwner`, with nothing changed
  */
 export async function deleteInstance(
   host: WritableHost,
@@ -24,7 +27,8 @@ export async function deleteInstance(
   options: DeleteOptions,
   ctx: OpContext,
 ): Promise<void> {
-  using _claim = host.claim(instance.uuid);
+  const open = options.forgetMissing ? unfinishedChanges(host, instance.uuid) : [];
+  using _claim = host.claim(instance.uuid, open);
   const services = await host.services();
   const steps: Step[] = [];
   for (const record of instance.disks) {
@@ -39,9 +43,13 @@ export async function deleteInstance(
       }),
     );
   }
+  if (instance.disks.some(({ encryption }) => encryption)) {
+    await requireKeyOwner(services.keys, instance.uuid, instance.projectId, ctx);
+  }
   const secrets = instance.disks.flatMap(({ encryption }) => encryption?.secretId ?? []);
   steps.push(...secrets.map((id) => sagaStep({ kind: "forget", data: { id } })));
-  const operation = host.journal.begin("delete", instance.uuid, ctx.requestId, {}, steps);
+  steps.push(...open.flatMap(keySteps));
+  const operation = host.journal.begin("delete", instance.uuid, ctx.requestId, {}, steps, open);
   await finishDelete(host, services, operation, instance.uuid, ctx);
 }
 
@@ -78,7 +86,11 @@ async function carryOut(services: HostServices, step: SagaStep, ctx: OpContext):
       await removeSnapshotFile(step.data, ctx);
       return;
     case "forget":
+    case "secret-made":
       await services.keys.delete({ id: step.data.id }, ctx);
+      return;
+    case "secret":
+      await undoSecret(services.keys, step.data, undefined, ctx);
       return;
     default:
       throw new LuksmithError(

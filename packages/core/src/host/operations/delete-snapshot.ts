@@ -5,11 +5,12 @@ import { sameIdentity } from "../../image/same-identity.ts";
 import type { SnapshotRecord } from "../../journal/inventory.ts";
 import type { WritableHost } from "../host.ts";
 import { type DeleteOptions, diskMissing, finishDelete } from "./delete-instance.ts";
+import { requireKeyOwner } from "./key-owner.ts";
 import { sagaStep } from "./steps.ts";
 
 /**
  * Removes a snapshot's file, then its secret.
- * @throws `DiskReplaced`, `DiskNotFound` with nothing changed
+ * @throws `DiskReplaced`, `DiskNotFound`, and as `requireKeyOwner`, with nothing changed
  */
 export async function deleteSnapshot(
   host: WritableHost,
@@ -28,6 +29,11 @@ export async function deleteSnapshot(
       `${snapshot.path} is not the snapshot that was written there; nothing was touched`,
     );
   }
+  const services = await host.services();
+  if (snapshot.encryption) {
+    const { instanceUuid } = snapshot;
+    await requireKeyOwner(services.keys, instanceUuid, host.inventory.instance(instanceUuid)?.projectId, ctx);
+  }
   const erase = snapshot.encryption !== undefined && snapshot.format === "raw";
   const file = sagaStep({
     kind: "remove-file",
@@ -36,5 +42,5 @@ export async function deleteSnapshot(
   const secretId = snapshot.encryption?.secretId;
   const steps = secretId ? [file, sagaStep({ kind: "forget", data: { id: secretId } })] : [file];
   const operation = host.journal.begin("delete-snapshot", snapshot.uuid, ctx.requestId, {}, steps);
-  await finishDelete(host, await host.services(), operation, snapshot.uuid, ctx);
+  await finishDelete(host, services, operation, snapshot.uuid, ctx);
 }

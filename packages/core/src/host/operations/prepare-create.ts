@@ -8,17 +8,16 @@ import type { OpContext } from "../../image/op-context.ts";
 import type { ImageFile } from "../../images/image-service.ts";
 import { unlockImage } from "../../images/unlock-image.ts";
 import type { HostServices } from "../host-services.ts";
+import { contentToWrite, type ContentToWrite } from "./content-to-write.ts";
 import { guestFormat, type InstancePlan } from "./plan-instance.ts";
 
 /** A disk that is about to be made. */
-export interface PreparedDisk {
+export interface PreparedDisk extends ContentToWrite {
   readonly local: LocalDisk;
   /** Its secret's id is null as yet. */
   readonly disk: ImageDisk;
   readonly image: Image;
   readonly source: ImageSource;
-  /** Bytes of content that are known to be written, header not included. */
-  readonly contentBytes: bigint;
 }
 
 const SECTOR = 512n;
@@ -46,7 +45,9 @@ export async function prepareCreate(
     await requireAbsent(image, ctx);
     if (file?.encryption) await requireOpenable(file, services, ctx);
     const source = file ? ({ kind: "image", image: file } as const) : filesystem(config, local);
-    prepared.push({ local, disk, image, source, contentBytes: file?.virtualSize ?? 0n });
+    const { force_raw_images: forceRaw } = config.DEFAULT;
+    const bytes = await contentToWrite(file, services.cache, backend.capabilities, forceRaw);
+    prepared.push({ local, disk, image, source, ...bytes });
   }
   await requireSpace(prepared, ctx);
   return prepared;
@@ -136,13 +137,16 @@ export async function requireAbsent(image: Image, ctx: OpContext): Promise<void>
 }
 
 export async function requireSpace(
-  disks: readonly Pick<PreparedDisk, "disk" | "image" | "contentBytes">[],
+  disks: readonly Pick<PreparedDisk, "disk" | "image" | keyof ContentToWrite>[],
   ctx: OpContext,
 ): Promise<void> {
   const [first] = disks;
   if (!first) return;
   const free = await first.image.spaceFree(ctx);
-  const needed = disks.reduce((sum, { image, contentBytes }) => sum + image.spaceNeeded(contentBytes), 0n);
+  const needed = disks.reduce(
+    (sum, { image, contentBytes, baseBytes }) => sum + image.spaceNeeded(contentBytes) + baseBytes,
+    0n,
+  );
   if (free === undefined || needed <= free) return;
   throw new LuksmithError(
     "NoSpace",

@@ -8,6 +8,7 @@ import type { InstanceRequest } from "../../request/instance-request.ts";
 import type { ReadableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 import { guestFormat, type InstancePlan, planInstance } from "./plan-instance.ts";
+import { contentToWrite, type ContentToWrite } from "./content-to-write.ts";
 import { imageDisk, openImage, type PreparedDisk, requireAbsent, requireSpace } from "./prepare-create.ts";
 import { type PreviewStep, previewSteps } from "./preview-steps.ts";
 
@@ -42,12 +43,22 @@ export interface CreatePreview {
   readonly warnings: readonly string[];
 }
 
-interface Previewed extends Pick<PreparedDisk, "local" | "disk" | "image" | "contentBytes"> {
+interface Previewed extends Pick<PreparedDisk, "local" | "disk" | "image" | keyof ContentToWrite> {
   readonly guest_format: string | null;
 }
 
 /** What the world may still change before the create, unlike what is wrong with the request. */
-const PASSING = new Set(["ImageNotFound", "DiskExists", "NoSpace", "PermissionDenied", "IoError"]);
+const PASSING = new Set([
+  "ImageNotFound",
+  "ImageNotActive",
+  "ImageServiceUnavailable",
+  "TokenMissing",
+  "TokenRefused",
+  "DiskExists",
+  "NoSpace",
+  "PermissionDenied",
+  "IoError",
+]);
 
 /**
  * Works out what a create would make, to the byte, and changes nothing.
@@ -73,7 +84,9 @@ export async function previewCreate(
     image.requireEncryptionSupport();
     const guest_format = local.image_id === undefined ? guestFormat(host.config, local) : null;
     await noting(warnings, () => requireAbsent(image, ctx));
-    previews.push({ local, disk, image, guest_format, contentBytes: file?.virtualSize ?? 0n });
+    const { force_raw_images: forceRaw } = host.config.DEFAULT;
+    const bytes = await contentToWrite(file, services.cache, backend.capabilities, forceRaw);
+    previews.push({ local, disk, image, guest_format, ...bytes });
   }
   await noting(warnings, () => requireSpace(previews, ctx));
   const disks = previews.map(({ local, disk, image, guest_format }): PreviewDisk => ({

@@ -1,8 +1,11 @@
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { OpContext } from "../../image/op-context.ts";
-import type { OpenOperation, OperationKind } from "../../journal/journal.ts";
+import type { OpenOperation, Operation, OperationKind } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
+import type { HostServices } from "../host-services.ts";
 import { finishDelete } from "./delete-instance.ts";
+import { settleOpenBase } from "./flatten-disk.ts";
+import { finishRekey, rekeyIsInForce } from "./rekey-disks.ts";
 import { settleOpenResize } from "./resize-disk.ts";
 import { undoSteps } from "./undo.ts";
 
@@ -23,7 +26,8 @@ export interface RecoveryReport {
 
 /**
  * Ends what an earlier process left unfinished, oldest first: a create or snapshot is taken back, a delete finished, a
- * resize settled by what the storage says. Idempotent; one that fails does not keep the others.
+ * resize, flatten or rebase settled by what the storage says, a rekey finished if the new passphrase is in force and taken
+ * back if not. Idempotent; one that fails does not keep the others.
  */
 export async function recover(host: WritableHost, ctx: OpContext): Promise<RecoveryReport> {
   const operations: RecoveredOperation[] = [];
@@ -53,23 +57,35 @@ async function endOperation(
   const services = await host.services();
   switch (open.kind) {
     case "create":
-    case "snapshot": {
-      const operation = host.journal.resume(open);
-      const failures = await undoSteps(services, open.steps, ctx);
-      if (failures.length > 0) {
-        throw new LuksmithError("RecoveryIncomplete", failures.map((failure) => failure.message).join("; "), {
-          cause: failures[0],
-        });
-      }
-      operation.end("undone");
-      return "undone";
-    }
+    case "snapshot":
+      return await undo(services, host.journal.resume(open), ctx);
     case "delete":
     case "delete-snapshot":
       await finishDelete(host, services, host.journal.resume(open), open.subject, ctx);
       return "finished";
+    case "rekey": {
+      const operation = host.journal.resume(open);
+      if (!rekeyIsInForce(open.steps)) return await undo(services, operation, ctx);
+      await finishRekey(services, operation, ctx);
+      return "finished";
+    }
+    case "flatten":
+    case "rebase":
+      await settleOpenBase(host, open, ctx);
+      return "settled";
     case "resize":
       await settleOpenResize(host, open, ctx);
       return "settled";
   }
+}
+
+async function undo(services: HostServices, operation: Operation, ctx: OpContext): Promise<"undone"> {
+  const failures = await undoSteps(services, operation.steps, ctx);
+  if (failures.length > 0) {
+    throw new LuksmithError("RecoveryIncomplete", failures.map((failure) => failure.message).join("; "), {
+      cause: failures[0],
+    });
+  }
+  operation.end("undone");
+  return "undone";
 }

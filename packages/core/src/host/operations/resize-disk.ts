@@ -1,4 +1,5 @@
 import { LuksmithError } from "../../errors/luksmith-error.ts";
+import type { Image } from "../../image/image.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
 import type { OpenOperation, Operation } from "../../journal/journal.ts";
@@ -39,9 +40,7 @@ export async function resizeDisk(
       `${virtualSize} bytes is not a disk size; give a multiple of 512 up to 8 PiB`,
     );
   }
-  const services = await host.services();
-  const image = services.backend(record.backend).image(record);
-  if (!(await image.requireOurs(record.identity, ctx))) throw missing(record);
+  const image = await imageOf(host, record, ctx);
   const data = { disk: record.uuid, to: String(virtualSize) };
   const operation = host.journal.begin("resize", instance.uuid, ctx.requestId, data);
   try {
@@ -82,6 +81,14 @@ export async function settleOpenResize(
   const operation = host.journal.resume(open);
   if (record) await settle(host, operation, record, BigInt(to), ctx);
   else operation.end("undone");
+}
+
+/** @throws `DiskReplaced`, `DiskNotFound`: what stands under its name is another, or nothing */
+export async function imageOf(host: WritableHost, record: DiskRecord, ctx: OpContext): Promise<Image> {
+  const services = await host.services();
+  const image = services.backend(record.backend).image(record);
+  if (await image.requireOurs(record.identity, ctx)) return image;
+  throw missing(record);
 }
 
 function missing(record: DiskRecord): LuksmithError {

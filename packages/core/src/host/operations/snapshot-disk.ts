@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { GeneratedPassphrase } from "@luksmith/luks";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import { fileIdentity } from "../../file/file-identity.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { InstanceRecord, SnapshotRecord } from "../../journal/inventory.ts";
 import type { WritableHost } from "../host.ts";
 import { diskOf } from "./resize-disk.ts";
-import { sagaStep } from "./steps.ts";
+import { OperationSecrets } from "./operation-secrets.ts";
 import { journaledRollback, takeBack } from "./undo.ts";
 
 export interface SnapshotRequest {
@@ -47,18 +46,13 @@ export async function snapshotDisk(
   const uuid = randomUUID();
   const encrypted = record.encryption !== undefined && !request.plain;
   const name = `Ephemeral encryption secret for snapshot ${uuid} of instance ${instance.uuid}`;
-  const operation = host.journal.begin(
-    "snapshot",
-    uuid,
-    ctx.requestId,
-    {},
-    encrypted ? [sagaStep({ kind: "secret", data: { name } })] : [],
-  );
+  const names = encrypted ? [name] : [];
+  const secrets = await OperationSecrets.plan(services.keys, names, instance, ctx);
+  const operation = host.journal.begin("snapshot", uuid, ctx.requestId, {}, secrets.steps);
   try {
-    using passphrase = encrypted ? GeneratedPassphrase.create() : undefined;
-    const secret = passphrase && (await services.keys.create({ name, passphrase }, ctx));
-    if (secret && !services.keys.list)
-      operation.intend(sagaStep({ kind: "secret-made", data: { id: secret.id } }));
+    using passphrase = encrypted ? services.luks.generatePassphrase() : undefined;
+    const consumer = { resourceType: "snapshot", resourceId: uuid } as const;
+    const secret = passphrase && (await secrets.make(operation, name, passphrase, consumer, ctx));
     const target = {
       path: request.target,
       format: request.format,
@@ -81,6 +75,6 @@ export async function snapshotDisk(
     operation.end("done", () => host.inventory.addSnapshot(snapshot));
     return snapshot;
   } catch (error) {
-    throw await takeBack(services, operation, error, ctx);
+    throw await takeBack(services, operation, error, ctx, secrets);
   }
 }

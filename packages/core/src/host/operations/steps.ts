@@ -1,4 +1,5 @@
 import type { DiskIdentity } from "../../image/image-disk.ts";
+import type { KeySlotMark } from "../../image/key-change.ts";
 import type { UndoRecord } from "../../image/rollback.ts";
 import type { Step } from "../../journal/journal.ts";
 
@@ -10,8 +11,11 @@ export interface JournaledImage {
 
 /** Every step that operations write, by what it does. Released kinds keep their shape: a newer version recovers them. */
 export type SagaStep =
-  /** A secret is about to be made under a new name: whatever is found under it is this operation's. */
-  | { readonly kind: "secret"; readonly data: { readonly name: string } }
+  /**
+   * A secret is about to be made under a new name: whatever is found under it is this operation's. `scope`: the key
+   * manager's, as which alone it can be found.
+   */
+  | { readonly kind: "secret"; readonly data: { readonly name: string; readonly scope?: string } }
   /** A secret was made; for key managers that cannot list. */
   | { readonly kind: "secret-made"; readonly data: { readonly id: string } }
   /** A backend is about to make something, and knows by this record how to take it back. */
@@ -23,7 +27,9 @@ export type SagaStep =
       readonly kind: "remove-file";
       readonly data: { readonly path: string; readonly identity: DiskIdentity; readonly erase: boolean };
     }
-  /** A secret is about to be deleted, after its disk. */
+  /** A disk's old key slot is about to be taken away; `disk` has the new secret by now. */
+  | { readonly kind: "drop-key"; readonly data: JournaledImage & { readonly mark: KeySlotMark } }
+  /** A secret is about to be deleted, after its disk or key slot. */
   | { readonly kind: "forget"; readonly data: { readonly id: string } };
 
 /** A step for the journal. */

@@ -4,7 +4,9 @@ import type { Image } from "../../image/image.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { Rollback, UndoRecord } from "../../image/rollback.ts";
 import type { Operation, Step } from "../../journal/journal.ts";
+import type { KeyManager } from "../../key-manager/key-manager.ts";
 import type { HostServices } from "../host-services.ts";
+import type { OperationSecrets } from "./operation-secrets.ts";
 import { readStep, type SagaStep, sagaStep } from "./steps.ts";
 
 /** Gives a backend its `Rollback`: each record is durable in the journal before the backend acts. */
@@ -19,12 +21,14 @@ export function journaledRollback(operation: Operation, backend: string, image: 
 /**
  * Takes back what an operation made, newest first; idempotent. Goes on after a failure, so that one bad disk does not
  * keep the others. Disks go before secrets, because secrets were made first.
+ * @param secrets what this process knows of the secrets besides the journal; absent in recovery
  * @returns what could not be taken back; empty when all was
  */
 export async function undoSteps(
   services: HostServices,
   steps: readonly Step[],
   ctx: OpContext,
+  secrets?: OperationSecrets,
 ): Promise<readonly Error[]> {
   const failures: Error[] = [];
   const steady: OpContext = { ...ctx, signal: new AbortController().signal };
@@ -32,7 +36,7 @@ export async function undoSteps(
     // A disk that may still be there keeps its secret.
     if (failures.length > 0 && step.kind.startsWith("secret")) continue;
     try {
-      await undoStep(services, readStep(step), steady);
+      await undoStep(services, readStep(step), steady, secrets);
     } catch (error) {
       failures.push(error instanceof Error ? error : new Error(String(error)));
       ctx.log.error({ step: step.kind, err: error }, "could not take back a step");
@@ -41,7 +45,12 @@ export async function undoSteps(
   return failures;
 }
 
-async function undoStep(services: HostServices, step: SagaStep, ctx: OpContext): Promise<void> {
+async function undoStep(
+  services: HostServices,
+  step: SagaStep,
+  ctx: OpContext,
+  secrets: OperationSecrets | undefined,
+): Promise<void> {
   switch (step.kind) {
     case "image": {
       const { backend, disk, record } = step.data;
@@ -49,9 +58,7 @@ async function undoStep(services: HostServices, step: SagaStep, ctx: OpContext):
       return;
     }
     case "secret":
-      for await (const { id } of services.keys.list?.({ name: step.data.name }, ctx) ?? []) {
-        await services.keys.delete({ id }, ctx);
-      }
+      await undoSecret(services.keys, step.data, secrets, ctx);
       return;
     case "secret-made":
       await services.keys.delete({ id: step.data.id }, ctx);
@@ -64,6 +71,39 @@ async function undoStep(services: HostServices, step: SagaStep, ctx: OpContext):
   }
 }
 
+/** Deletes what was stored under a planned name. @param secrets what this process knows besides */
+export async function undoSecret(
+  keys: KeyManager,
+  { name, scope }: { readonly name: string; readonly scope?: string },
+  secrets: OperationSecrets | undefined,
+  ctx: OpContext,
+): Promise<void> {
+  const fate = secrets?.fate(name) ?? "unknown";
+  if (fate === "never") return;
+  if (fate !== "unknown") {
+    await keys.delete(fate, ctx);
+    return;
+  }
+  await requireScope(keys, name, scope, ctx);
+  for await (const { id } of keys.list?.({ name }, ctx) ?? []) await keys.delete({ id }, ctx);
+}
+
+/** Whoever asks as somebody else finds no secret, and would take that for proof that there is none. */
+async function requireScope(
+  keys: KeyManager,
+  name: string,
+  scope: string | undefined,
+  ctx: OpContext,
+): Promise<void> {
+  const own = await keys.scope?.(ctx);
+  if (own === scope) return;
+  throw new LuksmithError(
+    "SecretScopeMismatch",
+    `"${name}" may have been stored ${scope ? `in project ${scope}` : "in another key manager"}, which ${own ? `a token of project ${own}` : `key manager ${keys.name}`} cannot see; run "luksmith recover" with ${scope ? `credentials of project ${scope}` : "the plugins that were configured then"}`,
+    { details: { name, scope: scope ?? null, own: own ?? null } },
+  );
+}
+
 /**
  * Takes back what a failed operation made; gives the error to raise. A journal that cannot be written any more (no space)
  * does not keep it from that: what it cannot note down, recovery does again.
@@ -73,6 +113,7 @@ export async function takeBack(
   operation: Operation,
   error: unknown,
   ctx: OpContext,
+  secrets?: OperationSecrets,
 ): Promise<unknown> {
   const noted = (write: () => void): void => {
     try {
@@ -82,7 +123,7 @@ export async function takeBack(
     }
   };
   noted(() => operation.undoing(error instanceof Error ? error.message : String(error)));
-  const failures = await undoSteps(services, operation.steps, ctx);
+  const failures = await undoSteps(services, operation.steps, ctx, secrets);
   if (failures.length === 0) noted(() => operation.end("undone"));
   return afterUndo(error, failures);
 }

@@ -87,7 +87,7 @@ describe("makeBaseOnce", () => {
   it("can be cancelled while it waits for another maker, and while it fills", async () => {
     const stop = new AbortController();
     const stopping = { ...ctx, signal: stop.signal };
-    await makeLockDirectory(directory);
+    makeLockDirectory(directory);
     {
       using _lock = ExclusiveLock.try(lockPath(directory, NAME, "maker"));
       const waiting = makeBaseOnce(directory, NAME, () => Promise.reject(new Error("must not")), stopping);

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { type FileHandle, link, lstat, mkdir, open, readdir } from "node:fs/promises";
+import { lstatSync } from "node:fs";
+import { type FileHandle, link, mkdir, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../../errors/io-error.ts";
 import { ExclusiveLock } from "../../file/exclusive-lock.ts";
@@ -26,12 +27,12 @@ export async function makeBaseOnce(
   ctx: OpContext,
 ): Promise<boolean> {
   const path = join(directory, name);
-  if ((await namesOf(path)) === 1) return false;
+  if (namesOf(path) === 1) return false;
   await mkdir(directory, { recursive: true, mode: 0o755 });
-  await makeLockDirectory(directory);
+  makeLockDirectory(directory);
   using _lock = await ExclusiveLock.acquire(lockPath(directory, name, "maker"), ctx);
   await sweepParts(directory, name);
-  if ((await namesOf(path)) > 0) return false;
+  if (namesOf(path) > 0) return false;
   throwIfCancelled(ctx);
   const part = join(directory, partName(name, randomUUID()));
   const handle = await open(part, "wx+", 0o600);
@@ -48,13 +49,8 @@ export async function makeBaseOnce(
 }
 
 /** A base with two has kept its part: its maker died between giving it the one and taking away the other. */
-async function namesOf(path: string): Promise<number> {
-  try {
-    return (await lstat(path)).nlink;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return 0;
-    throw error;
-  }
+function namesOf(path: string): number {
+  return lstatSync(path, { throwIfNoEntry: false })?.nlink ?? 0;
 }
 
 /** @returns false: somebody who does not know our lock, Nova say, was faster */

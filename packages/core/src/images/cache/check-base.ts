@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { type BigIntStats, constants, lstatSync, lutimesSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { errnoOf, ioError } from "../../errors/io-error.ts";
 import { isLuksmithError, LuksmithError } from "../../errors/luksmith-error.ts";
@@ -20,13 +20,33 @@ const RAW: ReadonlySet<string> = new Set(["raw", "iso"]);
 const NOT_A_FILE = "it is not a regular file";
 const LUKS: ReadonlySet<string> = new Set(["luks"]);
 
+/** What was found out about a base. */
+interface Known {
+  /** What changes when a byte of it does. */
+  stamp: string;
+  storedFormat?: "raw" | "qcow2" | undefined;
+  /** What its bytes were inspected to be. */
+  inspectedAs?: string;
+}
+
 /**
  * Looks at bases before something is made to stand on them. A base is read as what it was made to be, never as what it
  * looks like now, but one that looks like something else was changed, or was made to trick a tool that guesses.
+ *
+ * What is known of a base that has not changed is asked of its inode alone, which takes microseconds; handing it to a
+ * thread takes longer.
  */
 export class BaseChecker {
-  /** Bases whose bytes were inspected, with what changes when a byte does. */
-  readonly #inspected = new Map<string, string>();
+  readonly #known = new Map<string, Known>();
+
+  /** What a file in the cache is, by its first bytes; undefined: there is none. Links are not followed. */
+  async storedFormat(path: string): Promise<"raw" | "qcow2" | undefined> {
+    const stat = lstatOf(path);
+    if (!stat) return undefined;
+    const known = this.#of(path, stat);
+    known.storedFormat ??= await storedFormat(path);
+    return known.storedFormat;
+  }
 
   /**
    * Checks a base, and notes its use in its modification time.
@@ -34,28 +54,57 @@ export class BaseChecker {
    * @throws `ImageUnacceptable`: it is there, but not what is expected
    */
   async check(expected: ExpectedBase, ctx: OpContext): Promise<boolean> {
-    const { path } = expected;
-    const file = await openBaseFile(path);
-    if (!file) {
-      this.#inspected.delete(path);
-      return false;
+    const { path, format, virtualSize, luksBytes } = expected;
+    const wanted = [format, virtualSize, luksBytes].join();
+    const found = lstatOf(path);
+    if (found && this.#of(path, found).inspectedAs === wanted) {
+      this.#noteUse(path, found);
+      return true;
     }
+    const file = await openBaseFile(path);
+    if (!file) return false;
     try {
       const stat = await file.stat({ bigint: true });
       if (!stat.isFile()) throw refused(path, NOT_A_FILE);
-      const { format, virtualSize } = expected;
-      const seen = [stat.ino, stat.birthtimeNs, stat.size, stat.ctimeNs, format, virtualSize].join();
-      if (this.#inspected.get(path) !== seen) {
-        const fault = await faultOf(file, stat.size, expected, ctx);
-        if (fault !== undefined) throw refused(path, fault);
-        this.#inspected.set(path, seen);
-      }
-      if (Date.now() - Number(stat.mtimeMs) > TOUCH_AFTER_MS) await touch(file);
+      const fault = await faultOf(file, stat.size, expected, ctx);
+      if (fault !== undefined) throw refused(path, fault);
+      this.#of(path, stat).inspectedAs = wanted;
+      this.#noteUse(path, stat);
       return true;
     } finally {
       await file.close();
     }
   }
+
+  /** What is known of the file that has this inode now. */
+  #of(path: string, stat: BigIntStats): Known {
+    const known = this.#known.get(path);
+    if (known?.stamp === stampOf(stat)) return known;
+    const fresh: Known = { stamp: stampOf(stat) };
+    this.#known.set(path, fresh);
+    return fresh;
+  }
+
+  /** Our own touch changes the inode, but nothing that is known. */
+  #noteUse(path: string, stat: BigIntStats): void {
+    if (Date.now() - Number(stat.mtimeMs) <= TOUCH_AFTER_MS) return;
+    const known = this.#of(path, stat);
+    touch(path);
+    const touched = lstatOf(path);
+    if (touched && fileOf(touched) === fileOf(stat)) known.stamp = stampOf(touched);
+  }
+}
+
+function lstatOf(path: string): BigIntStats | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+function fileOf({ ino, birthtimeNs, size }: BigIntStats): string {
+  return [ino, birthtimeNs, size].join();
+}
+
+function stampOf(stat: BigIntStats): string {
+  return [fileOf(stat), stat.ctimeNs].join();
 }
 
 /**
@@ -89,8 +138,7 @@ export async function faultOf(
   }
 }
 
-/** What a file in the cache is, by its first bytes; undefined: there is none. Links are not followed. */
-export async function storedFormat(path: string): Promise<"raw" | "qcow2" | undefined> {
+async function storedFormat(path: string): Promise<"raw" | "qcow2" | undefined> {
   const file = await openBaseFile(path);
   if (!file) return undefined;
   try {
@@ -115,11 +163,13 @@ async function openBaseFile(path: string): Promise<FileHandle | undefined> {
 }
 
 /** A base that another user made, Nova say, may be used all the same. */
-async function touch(file: FileHandle): Promise<void> {
+function touch(path: string): void {
   const now = new Date();
-  await file.utimes(now, now).catch((error: unknown) => {
-    if (!["EACCES", "EPERM", "EROFS"].includes(errnoOf(error) ?? "")) throw error;
-  });
+  try {
+    lutimesSync(path, now, now);
+  } catch (error) {
+    if (!["EACCES", "EPERM", "EROFS", "ENOENT"].includes(errnoOf(error) ?? "")) throw error;
+  }
 }
 
 function refused(path: string, why: string, cause?: unknown): LuksmithError {

@@ -1,11 +1,12 @@
 import { constants } from "node:fs";
-import { copyFile, type FileHandle, open } from "node:fs/promises";
+import { copyFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { LuksEngine } from "@luksmith/luks";
 import type { CommandRunner } from "../../command/command-runner.ts";
-import { ioError, operationError } from "../../errors/io-error.ts";
+import { operationError } from "../../errors/io-error.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { DiskContent, GuestFormat } from "../../image/disk-content.ts";
+import { nameExists } from "../../file/file-identity.ts";
 import { copyContent } from "../../image/disk-content-copy.ts";
 import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
 import { convertToRaw } from "../convert-to-raw.ts";
@@ -14,7 +15,7 @@ import { makeBaseOnce } from "./base-file.ts";
 import { BaseLease, lockPath, makeLockDirectory } from "./base-lease.ts";
 import { ephemeralBaseName, imageBaseName, secondBaseName, swapBaseName } from "./base-name.ts";
 import { isCancelled, settled } from "./settled.ts";
-import { BaseChecker, faultOf, storedFormat } from "./check-base.ts";
+import { BaseChecker, faultOf } from "./check-base.ts";
 
 /**
  * What overlays stand on, and raw disks are filled from. It is not removed before it is disposed: dispose it when the
@@ -87,8 +88,7 @@ export class ImageCache {
    */
   async image(image: ImageFile, options: { readonly raw: boolean }, ctx: OpContext): Promise<BaseImage> {
     const { id, virtualSize, encryption } = image;
-    const asItCame = encryption !== undefined || image.format === "raw";
-    const format = image.format === "qcow2" && (asItCame || !options.raw) ? "qcow2" : "raw";
+    const { asItCame, format } = storedAs(image, options);
     const { commands, timeoutMs } = this.#options;
     const convert = (part: FileHandle) => convertToRaw(image, part, commands, timeoutMs, ctx);
     return this.#take(
@@ -103,6 +103,16 @@ export class ImageCache {
       },
       ctx,
     );
+  }
+
+  /**
+   * Bytes that `image` will add to the cache at most; 0 once the base is there.
+   * @param options as for `image`
+   */
+  async bytesToAdd(image: ImageFile, options: { readonly raw: boolean }): Promise<bigint> {
+    const { asItCame, format } = storedAs(image, options);
+    if (nameExists(join(this.directory, await this.#imageName(image.id, format)))) return 0n;
+    return asItCame || format === "qcow2" ? image.size : image.virtualSize;
   }
 
   /**
@@ -130,14 +140,14 @@ export class ImageCache {
   /** Nova's name, unless a base in the other format has it. */
   async #imageName(id: string, format: "raw" | "qcow2"): Promise<string> {
     const name = imageBaseName(id);
-    const stored = await storedFormat(join(this.directory, name));
+    const stored = await this.#checker.storedFormat(join(this.directory, name));
     return stored === undefined || stored === format ? name : secondBaseName(id, format);
   }
 
   async #take(wanted: WantedBase, ctx: OpContext): Promise<BaseImage> {
     const path = join(this.directory, wanted.name);
     try {
-      await makeLockDirectory(this.directory);
+      makeLockDirectory(this.directory);
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
         const made = await this.#makeOnce(wanted, ctx);
         const lease = await BaseLease.acquire(lockPath(this.directory, wanted.name, "users"), ctx);
@@ -201,6 +211,15 @@ export class ImageCache {
   }
 }
 
+/** How an image's base is stored: what is raw, encrypted, or need not be raw, as it came. */
+function storedAs(
+  { encryption, format }: ImageFile,
+  options: { readonly raw: boolean },
+): { readonly asItCame: boolean; readonly format: "raw" | "qcow2" } {
+  const asItCame = encryption !== undefined || format === "raw";
+  return { asItCame, format: format === "qcow2" && (asItCame || !options.raw) ? "qcow2" : "raw" };
+}
+
 function baseImage(path: string, wanted: WantedBase, lease: BaseLease): BaseImage {
   const { format, virtualSize, encryption } = wanted;
   return {
@@ -219,24 +238,4 @@ async function reflinked(from: number, part: FileHandle): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** Opens a base as content for a disk, and takes it over: the caller disposes only what it gets. */
-export async function openBase(
-  base: BaseImage,
-): Promise<AsyncDisposable & { readonly content: DiskContent }> {
-  try {
-    const handle = await open(base.path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    const extents = [{ start: 0n, length: base.virtualSize }];
-    return {
-      content: { fd: handle.fd, length: base.virtualSize, extents },
-      [Symbol.asyncDispose]: async () => {
-        await handle.close();
-        base[Symbol.dispose]();
-      },
-    };
-  } catch (error) {
-    base[Symbol.dispose]();
-    throw ioError(error, `opening the base ${base.path}`);
-  }
 }

@@ -76,7 +76,7 @@ describe("pruneCache", () => {
     const dead = join(directory, partName("swap_1", randomUUID()));
     const alive = join(directory, partName("swap_2", randomUUID()));
     for (const part of [dead, alive]) writeFileSync(part, "");
-    await makeLockDirectory(directory);
+    makeLockDirectory(directory);
     using _maker = ExclusiveLock.try(lockPath(directory, "swap_2", "maker"));
     expect((await pruneCache(directory, users, NOW, ctx)).parts).toEqual([dead]);
     expect([dead, alive].map((part) => existsSync(part))).toEqual([false, true]);
@@ -84,7 +84,7 @@ describe("pruneCache", () => {
 
   it("keeps a base that is being made again", async () => {
     addBase("swap_1", 100);
-    await makeLockDirectory(directory);
+    makeLockDirectory(directory);
     using _maker = ExclusiveLock.try(lockPath(directory, "swap_1", "maker"));
     expect((await pruneCache(directory, users, NOW, ctx)).bases).toMatchObject([
       { keptBecause: "being made" },

@@ -102,7 +102,7 @@ async function removeUnlessNeeded(
   if (!policy.removeUnused) return "switched off";
   if (usedLately(entry.lastUsed, policy)) return "used lately";
   if (policy.dryRun) return undefined;
-  await makeLockDirectory(directory);
+  makeLockDirectory(directory);
   using maker = ExclusiveLock.try(lockPath(directory, entry.name, "maker"));
   if (!maker) return "being made";
   using users = ExclusiveLock.try(lockPath(directory, entry.name, "users"));
@@ -124,7 +124,7 @@ async function removeParts(directory: string, { dryRun }: CachePolicy): Promise<
     return base === undefined ? [] : [{ path: join(directory, entry), base }];
   });
   if (parts.length === 0) return [];
-  await makeLockDirectory(directory);
+  makeLockDirectory(directory);
   const removed: string[] = [];
   for (const base of new Set(parts.map((part) => part.base))) {
     using lock = ExclusiveLock.try(lockPath(directory, base, "maker"));

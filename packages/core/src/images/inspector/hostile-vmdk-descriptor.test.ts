@@ -40,4 +40,10 @@ describe("checkImage refuses a VMDK descriptor file with", () => {
     const policy = { vmdkCreateTypes: ["monolithicFlat"] };
     expect(await codeOf(seed("vmdk-flat"), "vmdk", policy)).toBe("VmdkExternalExtent");
   });
+
+  it("a kind that the host does not take, and any where it takes none", async () => {
+    for (const vmdkCreateTypes of [["streamOptimized"], []]) {
+      expect(await codeOf(seed("vmdk-sparse"), "vmdk", { vmdkCreateTypes })).toBe("VmdkCreateType");
+    }
+  });
 });

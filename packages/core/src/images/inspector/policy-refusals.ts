@@ -34,6 +34,8 @@ function checkCreateType(
   refusals: Refusals,
 ): void {
   if (createType !== undefined && vmdkCreateTypes.includes(createType)) return;
-  const what = `is a VMDK of the kind ${createType ?? "unknown"}, not ${vmdkCreateTypes.join(" or ")}`;
+  const wanted =
+    vmdkCreateTypes.length > 0 ? `not ${vmdkCreateTypes.join(" or ")}` : "and none is taken here";
+  const what = `is a VMDK of the kind ${createType ?? "unknown"}, ${wanted}`;
   refusals.add("VmdkCreateType", what, { createType, allowed: vmdkCreateTypes });
 }

@@ -1,0 +1,144 @@
+import type { FormattedContainer, LuksHeader } from "@luksmith/luks";
+import { LuksmithError } from "../errors/luksmith-error.ts";
+import type { BaseImage } from "../images/cache/image-cache.ts";
+import type { DiskContent, ImageSource } from "./disk-content.ts";
+import { type OpenContent, openContent } from "./disk-content-source.ts";
+import type { HeaderStore } from "./header-store.ts";
+import type { BackendCapabilities, ImageServices } from "./image-backend.ts";
+import type { DiskIdentity, DiskSource, ImageDisk } from "./image-disk.ts";
+import * as refusals from "./image-refusals.ts";
+import type { OpContext } from "./op-context.ts";
+import type { OverlayHooks } from "./overlay-hooks.ts";
+import { readHeader } from "./read-header.ts";
+import type { Rollback, UndoRecord } from "./rollback.ts";
+import type { SnapshotTarget } from "./snapshot-target.ts";
+import { type UnlockedDisk, unlockDisk } from "./unlock.ts";
+
+/** What a backend is asked to make. */
+export interface AllocateImage {
+  /** What the disk shall hold; absent for a blank one, or where `base` holds it. */
+  readonly content: DiskContent | undefined;
+  /** What an overlay shall stand on. */
+  readonly base: BaseImage | undefined;
+  /**
+   * Header, first key slot and volume key; absent for a plain disk. Being made while the backend makes room, so await it
+   * late. Disposed by the base class.
+   */
+  readonly container: Promise<FormattedContainer> | undefined;
+  /**
+   * To be called, once at most, when the disk can be read under its name, before it is durable: what was written is then
+   * read back while the storage syncs. Without the call that happens after `allocate`.
+   */
+  readonly named?: () => void;
+}
+
+/** The mechanism below `Image`: what a backend implements, and what the base class looks at before it acts. */
+export abstract class ImageHooks {
+  readonly disk: ImageDisk;
+  protected readonly services: ImageServices;
+
+  constructor(disk: ImageDisk, services: ImageServices) {
+    this.disk = disk;
+    this.services = services;
+  }
+
+  /** Where the disk is, for people: a file, a device, `rbd:pool/image`. */
+  abstract readonly path: string;
+  protected abstract readonly capabilities: BackendCapabilities;
+  /** Sectors of 512 bytes before the payload; a multiple of 8, at least 4040. */
+  protected readonly payloadOffset: number = 4096;
+
+  /** For libvirt's XML; pure. */
+  abstract source(): DiskSource;
+  /** What stands under this disk's name now; undefined: nothing. */
+  abstract identify(ctx: OpContext): Promise<DiskIdentity | undefined>;
+  /** Bytes the storage must still have free to hold the disk, its content and header included. */
+  abstract spaceNeeded(contentBytes: bigint): bigint;
+  /** Bytes free where the disk will be; undefined: cannot tell. */
+  abstract spaceFree(ctx: OpContext): Promise<bigint | undefined>;
+
+  /** Only of a backend whose disks stand on bases (`overlays`). */
+  protected get overlay(): OverlayHooks | undefined {
+    return undefined;
+  }
+
+  /** Carries out what `allocate` or `exportTo` deferred. Idempotent; touches only what the record proves to be its own. */
+  protected abstract undoMade(record: UndoRecord, ctx: OpContext): Promise<void>;
+
+  /** Gets at what a new disk shall hold; a backend that makes overlays asks the cache for a base instead. */
+  protected openSource(source: ImageSource, ctx: OpContext): Promise<OpenContent> {
+    return openContent(source, this.disk, this.services, ctx);
+  }
+
+  /** Makes the disk, durable when it resolves, or throws `DiskExists` without having touched anything. */
+  protected abstract allocate(request: AllocateImage, undo: Rollback, ctx: OpContext): Promise<void>;
+  /**
+   * The bytes that hold the header.
+   * @param expected what must be open in the end, whatever has its name by then
+   * @throws `DiskNotFound`, `DiskReplaced`
+   */
+  protected abstract header(ctx: OpContext, expected?: DiskIdentity): Promise<HeaderStore>;
+  /** Makes the disk larger; durable when it resolves; idempotent. */
+  protected abstract grow(virtualSize: bigint, ctx: OpContext): Promise<void>;
+  /** Bytes that a guest would see, from the storage itself. */
+  abstract actualSize(ctx: OpContext): Promise<bigint>;
+  /** Removes the disk if it is still `identity`, and what it alone needed; idempotent. Durable when it resolves. */
+  protected abstract destroy(identity: DiskIdentity, ctx: OpContext): Promise<void>;
+  /** Processes that have the disk open, for people (`qemu-system-x86 (4711)`). */
+  protected abstract holders(ctx: OpContext): Promise<readonly string[]>;
+  protected abstract exportTo(
+    target: SnapshotTarget,
+    unlocked: UnlockedDisk | undefined,
+    undo: Rollback,
+    ctx: OpContext,
+  ): Promise<DiskIdentity>;
+
+  /** Opens the disk with the stored passphrase; the caller disposes what it gets. */
+  protected async unlock(ctx: OpContext): Promise<UnlockedDisk> {
+    await using header = await this.header(ctx);
+    return await unlockDisk(this.disk, header, this.services, ctx);
+  }
+
+  /** @throws `DiskInUse` */
+  async requireIdle(ctx: OpContext): Promise<void> {
+    const holders = await this.holders(ctx);
+    if (holders.length > 0) throw refusals.diskInUse(this, holders);
+  }
+
+  /** @throws `UnsupportedEncryptionFormat` */
+  requireEncryptionSupport(): void {
+    const format = this.disk.encryption?.format;
+    if (format === undefined || this.capabilities.encryption.includes(format)) return;
+    throw refusals.unsupportedFormat(this, this.capabilities.encryption);
+  }
+
+  /** The disk, for messages. */
+  get label(): string {
+    return `${this.disk.name} of instance ${this.disk.instanceUuid} (${this.path})`;
+  }
+
+  protected async readOurHeader(ctx: OpContext): Promise<LuksHeader> {
+    await using store = await this.header(ctx);
+    return await readHeader(store, ctx);
+  }
+
+  protected requireSecret(): string {
+    const secretId = this.disk.encryption?.secretId;
+    if (secretId) return secretId;
+    throw new LuksmithError(
+      "UnsupportedOperation",
+      `${this.label} is not encrypted: it has no key to change`,
+      { details: { disk: this.disk.name } },
+    );
+  }
+
+  protected async requireMadeSize(ctx: OpContext): Promise<void> {
+    const current = await this.actualSize(ctx);
+    if (current !== this.disk.virtualSize) throw refusals.wrongSize(this, current);
+  }
+
+  protected requireOverlays(what: string): OverlayHooks {
+    if (this.capabilities.overlays && this.overlay) return this.overlay;
+    throw refusals.unsupportedOperation(this, what);
+  }
+}
