@@ -16,15 +16,17 @@ import { countSecrets, createStoreFile, openStoreFile } from "./store-file.ts";
 
 /** Where the store is and how it is opened. All paths are absolute. */
 export interface StorePlaces extends KeyPlaces {
-  /** The directory of `keys.sqlite`; made (0700) if its parent exists. */
+  /** The store's directory; made (0700) if its parent exists. */
   readonly statePath: string;
+  /** The store's name in it. */
+  readonly fileName: "keys.sqlite" | "host-copies.sqlite";
   /** How long to wait, with the event loop blocked, for another process that writes. */
   readonly busyTimeoutMs: number;
 }
 
 /** The database's path. */
-export function storePath(places: Pick<StorePlaces, "statePath">): string {
-  return join(places.statePath, "keys.sqlite");
+export function storePath(places: Pick<StorePlaces, "statePath" | "fileName">): string {
+  return join(places.statePath, places.fileName);
 }
 
 /**

@@ -71,7 +71,7 @@ export class SecretStore {
     throw new LuksmithError(
       "SecretTampered",
       `the secret ${id} in ${this.path} is not what was stored; it was left as it is; ` +
-        "put back keys.sqlite from a backup, and find out who can write to it",
+        "put back the store from a backup, and find out who can write to it",
       { details: { id, path: this.path } },
     );
   }
