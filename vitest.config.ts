@@ -13,7 +13,10 @@ export default defineConfig({
       "apps/*/test/**/*.test.ts",
       "bench/src/**/*.test.ts",
       "testing/src/**/*.test.ts",
+      "testing/services/{src,test}/**/*.test.ts",
     ],
+    // Starts nothing by itself: real OpenStack services for the tests that ask for them.
+    globalSetup: ["testing/services/src/shared/global-setup.ts"],
     pool: "forks",
     // Much of the time goes to other programs: two workers pay also where there are but two processors.
     maxWorkers: Math.max(2, availableParallelism() - 1),

@@ -24,6 +24,16 @@ const PROGRAMS = {
   mkswap: "util-linux",
   fallocate: "util-linux",
 };
+/** Real OpenStack services, for the tests and for `demo -- --openstack`. */
+const OPENSTACK_PROGRAMS = {
+  "/usr/lib/python3/dist-packages/keystone/__init__.py": "python3-keystone",
+  "/usr/lib/python3/dist-packages/barbican/__init__.py": "python3-barbican",
+  "/usr/lib/python3/dist-packages/placement/__init__.py": "python3-placement",
+  "/usr/lib/python3/dist-packages/glance/__init__.py": "python3-glance",
+  "/usr/lib/python3/dist-packages/waitress/__init__.py": "python3-waitress",
+  openstack: "python3-openstackclient",
+  openssl: "openssl",
+};
 /** What only the tests need on top. */
 const TEST_PROGRAMS = {
   strace: "strace",
@@ -32,6 +42,7 @@ const TEST_PROGRAMS = {
   mkntfs: "ntfs-3g",
   xmllint: "libxml2-utils",
   "/usr/share/libvirt/schemas/domain.rng": "libvirt0",
+  ...OPENSTACK_PROGRAMS,
 };
 
 const [task = "help", ...rest] = process.argv.slice(2);
@@ -125,7 +136,7 @@ function callersFolder() {
 switch (task) {
   case "demo":
     install();
-    bringPrograms(PROGRAMS);
+    bringPrograms(rest.includes("--openstack") ? { ...PROGRAMS, ...OPENSTACK_PROGRAMS } : PROGRAMS);
     build();
     run(NODE, ["scripts/demo.ts", ...rest]);
     break;
@@ -140,7 +151,7 @@ switch (task) {
     break;
   case "bench":
     install();
-    bringPrograms(PROGRAMS);
+    bringPrograms(rest.includes("barbican") ? { ...PROGRAMS, ...OPENSTACK_PROGRAMS } : PROGRAMS);
     build();
     run(NODE, ["--expose-gc", "bench/src/main.ts", ...rest]);
     break;
