@@ -18,7 +18,9 @@ async function main(): Promise<number> {
     console.log([USAGE, ...works].join("\n"));
     return 0;
   }
-  const chosen = WORKS.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
+  const chosen = WORKS.filter(({ name, onlyWhenNamed }) =>
+    options.only.length === 0 ? !onlyWhenNamed : options.only.includes(name),
+  );
   const json: JsonRow[] = [];
   const verdicts: Verdict[] = [];
   if (!options.json) console.log(HEADER);

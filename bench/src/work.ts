@@ -24,5 +24,7 @@ export interface Work {
   readonly name: string;
   /** For the help text. */
   readonly about: string;
+  /** Needs more than the others, so it is left out of a run of all. */
+  readonly onlyWhenNamed?: true;
   run(ctx: WorkContext): Promise<WorkResult>;
 }

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 /** Something that is measured once a round. */
 export interface Subject<Sample> {
   readonly name: string;
@@ -6,6 +8,9 @@ export interface Subject<Sample> {
   measure(round: number): Promise<Sample>;
 }
 
+/** Milliseconds of nothing in which an agent makes ready what the next disk needs, as between two requests. */
+export const REST_MS = 100;
+
 /** Told before each measurement. */
 export type RoundListener = (text: string) => void;
 
@@ -13,12 +18,14 @@ export type RoundListener = (text: string) => void;
  * Measures all subjects in the same rounds, so that whatever else the machine does meets all of them alike. Each round
  * begins with another subject.
  *
+ * @param restMs - before each measurement
  * @returns the samples by subject and round
  */
 export async function interleave<Sample>(
   subjects: readonly Subject<Sample>[],
   rounds: number,
   onMeasure: RoundListener = () => {},
+  restMs = 0,
 ): Promise<ReadonlyMap<string, ReadonlyMap<number, Sample>>> {
   const samples = new Map(subjects.map(({ name }) => [name, new Map<number, Sample>()]));
   for (let round = 0; round < rounds; round++) {
@@ -26,6 +33,7 @@ export async function interleave<Sample>(
     for (const subject of [...subjects.slice(first), ...subjects.slice(0, first)]) {
       if (!takesPart(subject.rounds ?? rounds, round, rounds)) continue;
       onMeasure(`round ${round + 1} of ${rounds}: ${subject.name}`);
+      if (restMs > 0) await sleep(restMs);
       samples.get(subject.name)?.set(round, await subject.measure(round));
     }
   }

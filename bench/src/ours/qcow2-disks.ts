@@ -88,10 +88,13 @@ export class Qcow2Disks implements AsyncDisposable {
     return disks;
   }
 
-  /** `Image.create` of a disk, the passphrase being stored already. */
-  async make(kind: "blank" | "overlay", virtualSize: bigint): Promise<MadeDisk> {
+  /**
+   * `Image.create` of a disk, the passphrase being stored already.
+   * @param prepare whether its header may have been made in idle time
+   */
+  async make(kind: "blank" | "overlay", virtualSize: bigint, prepare = true): Promise<MadeDisk> {
     const [instanceUuid, uuid] = [randomUUID(), randomUUID()];
-    const passphrase = GeneratedPassphrase.create();
+    const passphrase = prepare ? this.#services.luks.generatePassphrase() : GeneratedPassphrase.create();
     const name = secretName(instanceUuid, uuid);
     const { id: secretId } = await this.#services.keys.create({ name, passphrase }, benchContext);
     const encryption = { format: "luks", secretId } as const;

@@ -45,12 +45,15 @@ export class WarmCreator implements AsyncDisposable {
     return makeImage(this.#places.images, bytes);
   }
 
-  /** `Image.create` of the raw backend, the passphrase being stored already; ms. */
-  async createImage(): Promise<number> {
+  /**
+   * `Image.create` of the raw backend, the passphrase being stored already; ms.
+   * @param prepare whether its header may have been made in idle time
+   */
+  async createImage(prepare = true): Promise<number> {
     const services = await this.#host.services();
     const instanceUuid = randomUUID();
     const uuid = randomUUID();
-    using passphrase = GeneratedPassphrase.create();
+    using passphrase = prepare ? services.luks.generatePassphrase() : GeneratedPassphrase.create();
     const name = secretName(instanceUuid, uuid);
     const { id: secretId } = await services.keys.create({ name, passphrase }, benchContext);
     const encryption = { format: "luks", secretId } as const;

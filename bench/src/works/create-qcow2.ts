@@ -2,10 +2,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compare } from "../harness/comparison.ts";
 import { requireRatio } from "../harness/requirement.ts";
-import { figures, interleave } from "../harness/rounds.ts";
+import { figures, interleave, REST_MS } from "../harness/rounds.ts";
 import { Qcow2Disks } from "../ours/qcow2-disks.ts";
 import { createQcow2 } from "../peers/qemu-qcow2.ts";
-import { writeAllAndSync } from "../peers/write-all-floor.ts";
+import { writeAllAndSync, writeAllIntoOpenFile } from "../peers/write-all-floor.ts";
 import type { Work, WorkContext, WorkResult } from "../work.ts";
 
 const VIRTUAL_SIZE = 10 * 1024 ** 3;
@@ -13,11 +13,13 @@ const IMAGE_BYTES = 1024 ** 2;
 
 const BLANK = "Image.create, blank";
 const OVERLAY = "Image.create, overlay";
+const UNPREPARED = "Image.create, overlay, its header not made in idle time";
 const WRITTEN = "an overlay whose header is made already";
 const PEERS = {
   blank: "qemu-img create -f qcow2 luks (default)",
   overlay: "qemu-img create -f qcow2 luks -b (default)",
   floor: "write and sync the same bytes",
+  bare: "write the same bytes into an open file, and fdatasync",
 } as const;
 
 /** A new encrypted qcow2 disk in a warm agent: blank, and an overlay on a cached base. */
@@ -38,8 +40,8 @@ async function runCreateQcow2(ctx: WorkContext): Promise<WorkResult> {
   const bytes = await disks.overlayBytes(size);
   let made = 0;
   const path = (): string => join(ctx.directory, `peer-${made++}.qcow2`);
-  const ours = async (kind: "blank" | "overlay"): Promise<number> => {
-    const { ms, passphrase } = await disks.make(kind, size);
+  const ours = async (kind: "blank" | "overlay", prepare = true): Promise<number> => {
+    const { ms, passphrase } = await disks.make(kind, size, prepare);
     passphrase[Symbol.dispose]();
     return ms;
   };
@@ -47,6 +49,7 @@ async function runCreateQcow2(ctx: WorkContext): Promise<WorkResult> {
   const subjects = [
     { name: BLANK, measure: () => ours("blank") },
     { name: OVERLAY, measure: () => ours("overlay") },
+    { name: UNPREPARED, measure: () => ours("overlay", false) },
     { name: WRITTEN, measure: () => disks.writeOverlay(size) },
     { name: PEERS.blank, rounds: slow, measure: () => qemu() },
     { name: PEERS.overlay, rounds: slow, measure: () => qemu(base) },
@@ -54,8 +57,14 @@ async function runCreateQcow2(ctx: WorkContext): Promise<WorkResult> {
       name: PEERS.floor,
       measure: () => writeAllAndSync(join(ctx.directory, `floor-${made++}`, "disk"), bytes),
     },
+    { name: PEERS.bare, measure: () => writeAllIntoOpenFile(path(), bytes) },
   ];
-  const samples = await interleave(subjects, rounds, (text) => ctx.progress(`create-qcow2, ${text}`));
+  const samples = await interleave(
+    subjects,
+    rounds,
+    (text) => ctx.progress(`create-qcow2, ${text}`),
+    REST_MS,
+  );
   const of = (name: string) => figures(samples, name, (ms) => ms);
   const against = (work: string, mine: string, peer: string) =>
     compare({ work, peer, unit: "ms", better: "lower", ours: of(mine), theirs: of(peer) });
@@ -63,8 +72,12 @@ async function runCreateQcow2(ctx: WorkContext): Promise<WorkResult> {
   const overlay = against("overlay", OVERLAY, PEERS.overlay);
   const floor = against("overlay", OVERLAY, PEERS.floor);
   const written = against("overlay-no-kdf", WRITTEN, PEERS.floor);
+  const others = [
+    against("overlay", OVERLAY, PEERS.bare),
+    against("overlay-unprepared", UNPREPARED, PEERS.floor),
+  ];
   return {
-    rows: [blank, overlay, floor, written],
+    rows: [blank, overlay, floor, written, ...others],
     verdicts: [
       requireRatio(
         blank,

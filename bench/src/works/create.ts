@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { compare } from "../harness/comparison.ts";
 import { requireRatio } from "../harness/requirement.ts";
-import { figures, interleave, type Subject } from "../harness/rounds.ts";
+import { figures, interleave, REST_MS, type Subject } from "../harness/rounds.ts";
 import { luksFormat } from "../peers/cryptsetup.ts";
 import { QemuImg } from "../peers/qemu.ts";
 import { writeAndSync } from "../peers/write-floor.ts";
@@ -12,6 +12,7 @@ const VIRTUAL_SIZE = 10 * 1024 ** 3;
 const PAYLOAD_OFFSET = 4096 * 512;
 
 const OURS = "Image.create";
+const UNPREPARED = "Image.create, its header not made in idle time";
 const OURS_WHOLE = "createInstance";
 const PEERS = {
   qemuDefault: "qemu-img create -f luks (default)",
@@ -45,6 +46,7 @@ async function runCreate(ctx: WorkContext): Promise<WorkResult> {
   const forced = ["--pbkdf-force-iterations", "1000"];
   const subjects: Subject<number>[] = [
     { name: OURS, measure: () => creator.createImage() },
+    { name: UNPREPARED, measure: () => creator.createImage(false) },
     { name: OURS_WHOLE, measure: () => creator.createInstance() },
     peer(PEERS.qemuDefault, slow, () => qemu.createLuks(path(), VIRTUAL_SIZE, secret)),
     peer(PEERS.qemuFastest, slow, () => qemu.createLuks(path(), VIRTUAL_SIZE, secret, "iter-time=1")),
@@ -55,7 +57,7 @@ async function runCreate(ctx: WorkContext): Promise<WorkResult> {
       measure: () => writeAndSync(join(ctx.directory, `floor-${made++}`, "disk"), fileBytes),
     },
   ];
-  const samples = await interleave(subjects, rounds, (text) => ctx.progress(`create, ${text}`));
+  const samples = await interleave(subjects, rounds, (text) => ctx.progress(`create, ${text}`), REST_MS);
   const of = (name: string): ReadonlyMap<number, number> => figures(samples, name, (ms) => ms);
   const against = (work: string, ours: string, theirs: string) =>
     compare({ work, peer: theirs, unit: "ms", better: "lower", ours: of(ours), theirs: of(theirs) });
@@ -69,6 +71,7 @@ async function runCreate(ctx: WorkContext): Promise<WorkResult> {
   return {
     rows: [
       ...Object.values(image),
+      ...[PEERS.cryptsetupForced, PEERS.floor].map((name) => against("create-unprepared", UNPREPARED, name)),
       ...Object.values(PEERS).map((name) => against("create-instance", OURS_WHOLE, name)),
     ],
     verdicts: [

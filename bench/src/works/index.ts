@@ -1,4 +1,5 @@
 import type { Work } from "../work.ts";
+import { barbican } from "./barbican.ts";
 import { create } from "./create.ts";
 import { createQcow2Work } from "./create-qcow2.ts";
 import { creates1000 } from "./creates-1000.ts";
@@ -18,4 +19,5 @@ export const WORKS: readonly Work[] = [
   eventLoop,
   creates1000,
   list,
+  barbican,
 ];
