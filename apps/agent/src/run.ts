@@ -23,7 +23,7 @@ export async function run(argv: readonly string[], io: Io, options: RunOptions =
   let session: Session | undefined;
   const dispatch = async (work: Work): Promise<void> => {
     session = new Session(io, program.opts<GlobalOptions>(), stop.signal, argv.join(" "), options);
-    using _shown = session;
+    await using _ended = session;
     exitCode = (await work(session)) ?? 0;
   };
   const said = { out: "", err: "" };

@@ -6,23 +6,29 @@ import type { Io } from "./io.ts";
 import { configuredLevel, environmentLevel, lazyLogger, type LogLevel } from "./lazy-logger.ts";
 import { ProgressLine } from "./output/progress-line.ts";
 import type { RunOptions } from "./run.ts";
+import { type UserToken, userToken } from "./input/user-token.ts";
 
 /** The options that every command takes. */
 export interface GlobalOptions {
   readonly configFile?: readonly string[];
   readonly json?: boolean;
+  readonly osCloud?: string;
+  readonly osTokenStdin?: boolean;
 }
 
 /** What one command line has to work with: its configuration, host and context, each made when it is asked for. */
 export class Session {
   readonly io: Io;
   readonly json: boolean;
-  readonly #files: readonly string[];
+  /** Standard input is the user's token. */
+  readonly osTokenStdin: boolean;
+  readonly #globals: GlobalOptions;
   readonly #signal: AbortSignal;
   readonly #command: string;
   readonly #options: RunOptions;
   readonly #progress: ProgressLine | undefined;
   #config: Promise<HostConfig> | undefined;
+  #user: Promise<UserToken | undefined> | undefined;
   readonly #level: LogLevel | undefined;
   #log: Logger | undefined;
 
@@ -30,7 +36,8 @@ export class Session {
   constructor(io: Io, globals: GlobalOptions, signal: AbortSignal, command: string, options: RunOptions) {
     this.io = io;
     this.json = globals.json ?? false;
-    this.#files = globals.configFile ?? [];
+    this.osTokenStdin = globals.osTokenStdin ?? false;
+    this.#globals = globals;
     this.#signal = signal;
     this.#command = command;
     this.#options = options;
@@ -53,7 +60,15 @@ export class Session {
     const requestId = `req-${randomUUID()}`;
     const log = this.log.child({ requestId });
     const progress = this.#progress?.update;
-    return { requestId, signal: this.#signal, log, ...(progress ? { progress } : {}) };
+    this.#user ??= userToken(this.#globals, this.io);
+    const user = await this.#user;
+    return {
+      requestId,
+      signal: this.#signal,
+      log,
+      ...(user ? { userToken: user } : {}),
+      ...(progress ? { progress } : {}),
+    };
   }
 
   /** The host for looking; changes nothing. The caller disposes it. */
@@ -74,13 +89,15 @@ export class Session {
     await this.io.stdout.write(this.json ? `${JSON.stringify(document, undefined, 2)}\n` : text());
   }
 
-  /** Takes away what shows only while something runs. */
-  [Symbol.dispose](): void {
+  /** Takes away what shows only while something runs, and wipes the user's token. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#progress?.clear();
+    const user = await this.#user?.catch(() => undefined);
+    user?.[Symbol.dispose]?.();
   }
 
   async #load(): Promise<HostConfig> {
-    const config = await loadConfig({ files: this.#files });
+    const config = await loadConfig({ files: this.#globals.configFile ?? [] });
     this.#log = this.#logger(config);
     for (const { message, ...place } of config.warnings) {
       this.#log.warn({ ...place, problem: message }, "deprecated option");

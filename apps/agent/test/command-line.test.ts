@@ -155,6 +155,7 @@ describe("the configuration and the plugins", () => {
           encryption: ["luks"],
           resize: true,
           snapshot: ["raw", "qcow2"],
+          overlays: false,
         },
         {
           name: "qcow2",
@@ -163,6 +164,7 @@ describe("the configuration and the plugins", () => {
           encryption: ["luks"],
           resize: true,
           snapshot: ["raw", "qcow2"],
+          overlays: true,
         },
       ],
       key_manager: "local",

@@ -1,4 +1,4 @@
-import type { CacheEntry } from "@luksmith/core/host";
+import type { CacheEntry, Download } from "@luksmith/core/host";
 
 /** A base image in JSON. */
 export interface BaseDocument {
@@ -19,4 +19,30 @@ export function baseDocument(entry: CacheEntry): BaseDocument {
     last_used: entry.lastUsed,
     used_by: entry.usedBy,
   };
+}
+
+/** A downloaded image in JSON. */
+export interface DownloadDocument {
+  readonly image_id: string;
+  readonly path: string;
+  readonly bytes: number;
+  readonly allocated_bytes: number;
+  readonly last_used: string;
+  readonly complete: boolean;
+}
+
+export function downloadDocument(download: Download): DownloadDocument {
+  return {
+    image_id: download.imageId,
+    path: download.path,
+    bytes: download.bytes,
+    allocated_bytes: download.allocatedBytes,
+    last_used: download.lastUsed,
+    complete: download.whole,
+  };
+}
+
+/** For people. */
+export function downloadName({ image_id, complete }: DownloadDocument): string {
+  return complete ? image_id : `${image_id} (unfinished)`;
 }

@@ -1,22 +1,47 @@
 import { cacheList } from "@luksmith/core/host";
-import { baseDocument } from "./cache-document.ts";
+import {
+  type BaseDocument,
+  baseDocument,
+  type DownloadDocument,
+  downloadDocument,
+  downloadName,
+} from "./cache-document.ts";
 import { formatBytes } from "../output/format-bytes.ts";
 import { table } from "../output/table.ts";
 import type { Session } from "../session.ts";
 
 export async function list(session: Session): Promise<void> {
-  await session.config();
+  const ctx = await session.context();
   await using host = await session.read();
-  const bases = (await cacheList(host)).map(baseDocument);
-  await session.print({ bases }, () => {
-    if (bases.length === 0) return "the cache is empty\n";
-    const rows = bases.map((base) => [
-      base.name,
-      formatBytes(base.bytes),
-      formatBytes(base.allocated_bytes),
-      base.last_used,
-      String(base.used_by.length),
-    ]);
-    return table(["BASE", "SIZE", "ALLOCATED", "LAST USED", "DISKS"], rows);
+  const listing = await cacheList(host, ctx);
+  const bases = listing.bases.map(baseDocument);
+  const downloads = listing.downloads.map(downloadDocument);
+  await session.print({ bases, downloads }, () => {
+    if (bases.length === 0 && downloads.length === 0) return "the cache is empty\n";
+    return [
+      ...(bases.length > 0 ? [basesTable(bases)] : []),
+      ...(downloads.length > 0 ? [downloadsTable(downloads)] : []),
+    ].join("\n");
   });
+}
+
+function basesTable(bases: readonly BaseDocument[]): string {
+  const rows = bases.map((base) => [
+    base.name,
+    formatBytes(base.bytes),
+    formatBytes(base.allocated_bytes),
+    base.last_used,
+    String(base.used_by.length),
+  ]);
+  return table(["BASE", "SIZE", "ALLOCATED", "LAST USED", "DISKS"], rows);
+}
+
+function downloadsTable(downloads: readonly DownloadDocument[]): string {
+  const rows = downloads.map((download) => [
+    downloadName(download),
+    formatBytes(download.bytes),
+    formatBytes(download.allocated_bytes),
+    download.last_used,
+  ]);
+  return table(["DOWNLOADED IMAGE", "SIZE", "ALLOCATED", "LAST USED"], rows);
 }

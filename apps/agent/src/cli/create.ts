@@ -5,8 +5,8 @@ import { instanceDocument } from "../output/disk-document.ts";
 import type { Session } from "../session.ts";
 
 export async function create(session: Session, file: string): Promise<void> {
+  const request = await readRequest(file, session);
   const ctx = await session.context();
-  const request = await readRequest(file, session.io);
   await using host = await session.write(ctx);
   const instance = await createInstance(host, request, ctx);
   const document = instanceDocument(instance, host.config);

@@ -16,11 +16,12 @@ function describe({ plugins, backends, key_manager, image_service }: PluginRepor
     backend.encryption.join(", ") || "none",
     backend.resize ? "yes" : "no",
     backend.snapshot.join(", ") || "no",
+    backend.overlays ? "yes" : "no",
   ]);
   return [
     ...plugins.map((plugin) => `plugin         ${printable(plugin)}\n`),
     `key manager    ${key_manager}\n`,
     `image service  ${image_service}\n\n`,
-    table(["BACKEND", "FORMATS", "ENCRYPTION", "RESIZE", "SNAPSHOT"], rows),
+    table(["BACKEND", "FORMATS", "ENCRYPTION", "RESIZE", "SNAPSHOT", "OVERLAYS"], rows),
   ].join("");
 }

@@ -6,6 +6,8 @@ import type { Dispatch } from "./dispatch.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { addHostCommands } from "./host-commands.ts";
 import { addInstanceCommands } from "./instance-commands.ts";
+import { addMaintenanceCommands } from "./maintenance-commands.ts";
+import { addTraitCommands } from "./trait-commands.ts";
 
 /** What the parser says by itself: help and version, and its complaints. */
 export interface Said {
@@ -19,6 +21,8 @@ export function buildProgram(dispatch: Dispatch, said: Said): Command {
     .description("Gives every ephemeral disk of a virtual machine its own LUKSv1 passphrase.")
     .version(version(), "-V, --version", "print the version")
     .addOption(configFileOption())
+    .option("--os-cloud <NAME>", "act as the user of this entry of clouds.yaml (default: the OS_* variables)")
+    .option("--os-token-stdin", "act as the user whose token is on standard input")
     .option("--json", "print one JSON document on standard output, errors as JSON on standard error")
     .helpOption("-h, --help", "print this help")
     .configureHelp({ showGlobalOptions: true })
@@ -30,7 +34,9 @@ export function buildProgram(dispatch: Dispatch, said: Said): Command {
     });
   addInstanceCommands(program, dispatch);
   addDiskCommands(program, dispatch);
+  addMaintenanceCommands(program, dispatch);
   addCacheCommands(program, dispatch);
+  addTraitCommands(program, dispatch);
   addHostCommands(program, dispatch);
   return program;
 }

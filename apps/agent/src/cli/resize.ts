@@ -1,7 +1,6 @@
 import { findInstance, resizeDisk } from "@luksmith/core/host";
 import { parseSize } from "../input/parse-size.ts";
-import { describeDisk } from "../output/describe-instance.ts";
-import { diskDocuments } from "../output/disk-document.ts";
+import { printDisk } from "../output/print-disk.ts";
 import type { Session } from "../session.ts";
 
 export async function resize(session: Session, id: string, disk: string, size: string): Promise<void> {
@@ -10,7 +9,5 @@ export async function resize(session: Session, id: string, disk: string, size: s
   await using host = await session.write(ctx);
   const instance = await findInstance(host, id);
   const resized = await resizeDisk(host, instance, disk, bytes, ctx);
-  for (const document of diskDocuments({ ...instance, disks: [resized] }, host.config)) {
-    await session.print({ instance: id, ...document }, () => describeDisk(document));
-  }
+  await printDisk(session, { ...instance, disks: [resized] }, host.config);
 }

@@ -6,12 +6,28 @@ import { jsonErrorPosition } from "./json-error-position.ts";
 
 const MAX_BYTES = 4 * 1024 * 1024;
 
+/** Whence requests come: a session. */
+interface RequestSource {
+  readonly io: Io;
+  /** Standard input is a token, not a request. */
+  readonly osTokenStdin: boolean;
+}
+
 /**
  * Reads and checks REQUEST.json.
  * @param file a path; `-` is standard input
- * @throws `FileUnreadable`, `InvalidRequest`, and what `parseRequest` throws
+ * @throws `FileUnreadable`, `InvalidRequest`, `UsageError`, and what `parseRequest` throws
  */
-export async function readRequest(file: string, io: Io): Promise<InstanceRequest> {
+export async function readRequest(
+  file: string,
+  { io, osTokenStdin }: RequestSource,
+): Promise<InstanceRequest> {
+  if (file === "-" && osTokenStdin) {
+    throw new LuksmithError(
+      "UsageError",
+      "standard input can be the token (--os-token-stdin) or the request (-f -), not both; put the request into a file",
+    );
+  }
   const name = file === "-" ? "standard input" : file;
   const bytes = file === "-" ? await readAll(io.stdin, name) : await readFile(resolve(io.cwd, file));
   return parseRequest(parseJson(decode(bytes, name), name));
