@@ -2,12 +2,16 @@
  * The main job, shown: a real Nova server and Glance image become encrypted disks, and tools that we did not write
  * prove it. Uses a folder of its own and leaves nothing.
  *
- *     demo.ts [--images-type raw|qcow2]      both by default
+ *     demo.ts [--images-type raw|qcow2] [--openstack]
+ *
+ * Both types by default. With --openstack: passphrases in a real Barbican, the image in a real Glance, traits in a real
+ * Placement, all started here.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { DemoCloud, type DemoRequest } from "./demo/cloud.ts";
 import { DemoHost } from "./demo/host.ts";
 import { showMainJob } from "./demo/main-job.ts";
 import { failed, say } from "./demo/report.ts";
@@ -18,7 +22,9 @@ const REQUEST = join(ROOT, "examples", "encrypted-server.json");
 const IMAGE_TEXT = "this text is on the image of the demo";
 const TYPES = ["raw", "qcow2"];
 
-const { values } = parseArgs({ options: { "images-type": { type: "string" } } });
+const { values } = parseArgs({
+  options: { "images-type": { type: "string" }, openstack: { type: "boolean", default: false } },
+});
 const only = values["images-type"];
 if (only !== undefined && !TYPES.includes(only)) {
   process.stderr.write(`--images-type is ${TYPES.join(" or ")}, not ${only}\n`);
@@ -30,13 +36,12 @@ const folder = mkdtempSync(join(tmpdir(), "luksmith-demo-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 
-const request = JSON.parse(readFileSync(REQUEST, "utf8")) as {
+const request = JSON.parse(readFileSync(REQUEST, "utf8")) as DemoRequest & {
   server: {
-    id: string;
     name: string;
     flavor: { original_name: string; extra_specs: Record<string, string> };
   };
-  image: { id: string; name: string; size: number };
+  image: { name: string };
 };
 const { server, image } = request;
 const path = makeImage();
@@ -47,11 +52,16 @@ say(
 for (const [key, value] of Object.entries(server.flavor.extra_specs)) say(`          ${key} = ${value}`);
 say(`Image     ${image.name}: ${image.size} bytes of ext4, made for this demo`);
 
+await using cloud = values.openstack ? await DemoCloud.start() : undefined;
+const requestFile = (await cloud?.adopt(request, path, folder)) ?? REQUEST;
+const hostOptions = cloud?.hostOptions() ?? { luksmith: `images_path = ${join(folder, "images")}` };
+
 for (const type of only === undefined ? TYPES : [only]) {
   say(`\n───── [libvirt] images_type = ${type} ─────\n`);
-  const host = new DemoHost(join(folder, type), type, join(folder, "images"));
+  const host = new DemoHost(join(folder, type), type, hostOptions);
   const source = { path, bytes: image.size, text: Buffer.from(IMAGE_TEXT) };
-  showMainJob(host, { request: REQUEST, server: server.id, image: source });
+  showMainJob(host, { request: requestFile, server: server.id, image: source, cloud });
+  await cloud?.checkSecretsGone();
   rmSync(host.folder, { recursive: true });
 }
 

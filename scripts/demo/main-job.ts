@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import type { DemoCloud } from "./cloud.ts";
 import type { DemoHost } from "./host.ts";
 import {
   checksClean,
@@ -20,6 +21,8 @@ export interface MainJob {
   readonly server: string;
   /** The source image, its size, and text that is in it. */
   readonly image: { readonly path: string; readonly bytes: number; readonly text: Buffer };
+  /** Where the passphrases are, if not on the host. */
+  readonly cloud?: DemoCloud | undefined;
 }
 
 /** What a guest writes: this byte, a page of it. */
@@ -50,9 +53,10 @@ export function showMainJob(host: DemoHost, job: MainJob): void {
   showLife(host, root, job);
 }
 
-function prove(host: DemoHost, disk: Disk, { image }: MainJob): void {
+function prove(host: DemoHost, disk: Disk, { image, cloud }: MainJob): void {
   const passphrase = host.luksmith("secret", "reveal", disk.encryption_secret_uuid);
   const wrong = Buffer.from(passphrase.toString().replace(/^./, (c) => (c === "A" ? "B" : "A")));
+  cloud?.checkSecret(disk.encryption_secret_uuid, passphrase);
   if (disk.format === "raw") {
     check("cryptsetup opens it with the stored passphrase", cryptsetupOpens(disk.path, passphrase));
     check("cryptsetup refuses a passphrase with one character changed", !cryptsetupOpens(disk.path, wrong));
@@ -78,7 +82,8 @@ function prove(host: DemoHost, disk: Disk, { image }: MainJob): void {
   }
 }
 
-function showLife(host: DemoHost, root: Disk, { server, image }: MainJob): void {
+function showLife(host: DemoHost, root: Disk, { server, image, cloud }: MainJob): void {
+  if (cloud) say(`luksmith traits sync\n${host.luksmith("traits", "sync").toString().trimEnd()}\n`);
   const path = join(host.folder, "snapshot");
   const format = root.format === "qcow2" ? ["--format", "qcow2"] : [];
   const { uuid } = host.json("snapshot", server, root.name, path, ...format) as { uuid: string };

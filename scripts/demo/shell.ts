@@ -15,13 +15,18 @@ export interface Ended {
 export function run(
   file: string,
   args: readonly string[],
-  options: { readonly input?: Buffer; readonly secrets?: readonly Buffer[] } = {},
+  options: {
+    readonly input?: Buffer;
+    readonly secrets?: readonly Buffer[];
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
 ): Ended {
   const fds = (options.secrets ?? []).map(namelessFile);
   try {
     const { status, stdout, stderr, error } = spawnSync(file, args, {
       stdio: ["pipe", "pipe", "pipe", ...fds],
       maxBuffer: 1 << 26,
+      env: { ...process.env, ...options.env },
       ...(options.input ? { input: options.input } : {}),
     });
     if (error) throw error;

@@ -57,6 +57,7 @@ describe("luksmith cache", () => {
           used_by: [join(temp.instancesPath, instance, "disk")],
         },
       ],
+      downloads: [],
     });
     expect((await luksmith(temp, "cache", "list")).stdout).toMatch(/BASE +SIZE +ALLOCATED +LAST USED +DISKS/);
   });

@@ -20,11 +20,19 @@ export interface TempHostOptions {
   /** Lines added to `[DEFAULT]`, `[libvirt]`, `[luksmith]`. */
   readonly DEFAULT?: readonly string[];
   readonly luksmith?: readonly string[];
+  /** raw by default. */
+  readonly imagesType?: string;
+  /** Instead of the raw backend and the local key manager. */
+  readonly plugins?: readonly string[];
+  /** Further sections, whole. */
+  readonly sections?: readonly string[];
   /** Where everything is; a temporary directory by default. */
   readonly root?: string;
 }
 
-/** Directories and a configuration for a host that uses raw files and the local key manager. */
+const LOCAL_PLUGINS = ["@luksmith/backend-raw", "@luksmith/keymgr-local"];
+
+/** Directories and a configuration for a host that uses raw files and the local key manager, unless told otherwise. */
 export class TempHost {
   readonly root: string;
   readonly instancesPath: string;
@@ -44,13 +52,14 @@ export class TempHost {
       `instances_path = ${this.instancesPath}`,
       ...(options.DEFAULT ?? []),
       "[libvirt]",
-      "images_type = raw",
+      `images_type = ${options.imagesType ?? "raw"}`,
       "virt_type = qemu",
       "[luksmith]",
-      "plugins = @luksmith/backend-raw, @luksmith/keymgr-local",
+      `plugins = ${(options.plugins ?? LOCAL_PLUGINS).join(", ")}`,
       `state_path = ${this.statePath}`,
       `images_path = ${this.imagesPath}`,
       ...(options.luksmith ?? []),
+      ...(options.sections ?? []),
     ];
     writeFileSync(this.configFile, `${lines.join("\n")}\n`);
   }

@@ -14,7 +14,7 @@ const PACKAGES = join(import.meta.dirname, "../../packages");
 
 /** Loads this repository's plugins from their sources, as the agent does from its dependencies. */
 export const importWorkspace: ImportModule = (specifier) => {
-  const name = /^@luksmith\/([a-z0-9-]+)$/.exec(specifier)?.[1];
+  const [, name, entry = "index"] = /^@luksmith\/([a-z0-9-]+)(?:\/([a-z0-9-]+))?$/.exec(specifier) ?? [];
   if (name === undefined) throw new Error(`${specifier} is no package of this repository`);
-  return import(pathToFileURL(join(PACKAGES, name, "src/index.ts")).href);
+  return import(pathToFileURL(join(PACKAGES, name, `src/${entry}.ts`)).href);
 };

@@ -1,7 +1,7 @@
 import fsSync from "node:fs";
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
-import type { KeyManager, Plugin, Registrar, Token } from "@luksmith/core";
+import { type KeyManager, KeyManagers, type Plugin, type Registrar, type Token } from "@luksmith/core";
 import type { ImportModule } from "@luksmith/core/host";
 
 /**
@@ -30,6 +30,12 @@ export class Instants {
     syncBuiltinESMExports();
     await using file = await fs.open("/dev/null");
     this.#watch(Object.getPrototypeOf(file) as typeof file, "truncate");
+  }
+
+  /** Watches the calls by which bytes in a file become durable. */
+  async watchSyncs(): Promise<void> {
+    await using file = await fs.open("/dev/null");
+    this.#watch(Object.getPrototypeOf(file) as typeof file, "datasync");
   }
 
   #watch<K extends string>(on: Record<K, (...args: never[]) => Promise<unknown>>, name: K): void {
@@ -69,7 +75,10 @@ export class Instants {
   #watching(registrar: Registrar): Registrar {
     return {
       provide: <T>(of: Token<T>, factory: Parameters<Registrar["provide"]>[1]) =>
-        registrar.provide(of, (resolver) => this.#watchedKeys(factory(resolver) as KeyManager) as T),
+        registrar.provide(of, (resolver) => {
+          const made = factory(resolver) as T;
+          return of.id === KeyManagers.id ? (this.#watchedKeys(made as KeyManager) as T) : made;
+        }),
       contribute: (to, factory) => registrar.contribute(to, factory),
     };
   }
@@ -86,6 +95,7 @@ export class Instants {
         await keys.delete(ref, ctx);
         this.pass("secret deleted");
       },
+      ...(keys.scope ? { scope: keys.scope.bind(keys) } : {}),
       get: (ref, ctx) => keys.get(ref, ctx),
       list: (filter, ctx) => keys.list?.(filter, ctx) ?? nothing(),
       close: async () => keys.close?.(),

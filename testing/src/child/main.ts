@@ -1,11 +1,15 @@
-import { writeSync } from "node:fs";
+import { readFileSync, writeSync } from "node:fs";
+import { givenToken, Passphrase } from "@luksmith/core";
 import {
   createInstance,
   deleteById,
   errorToJson,
   findInstance,
+  flattenDisk,
   loadConfig,
   parseRequest,
+  rebaseDisk,
+  rekeyDisks,
   resizeDisk,
   snapshotDisk,
   verifyDisks,
@@ -18,7 +22,13 @@ import { type Action, type Outcome, READY, type Scenario } from "./scenario.ts";
 /** One operation on a host in a process of its own, so that it can be killed, watched or starved. */
 const scenario = JSON.parse(process.argv[2] ?? "{}") as Scenario;
 const instants = new Instants(scenario.killAt);
-const ctx = testContext({ progress: ({ step }) => progress(step) });
+const { tokenFile } = scenario;
+const userToken =
+  tokenFile === undefined ? {} : { userToken: givenToken(Passphrase.take(readFileSync(tokenFile))) };
+const ctx = testContext({ progress: ({ step }) => progress(step), ...userToken });
+
+/** What makes no names: its moments are those after which bytes are durable. */
+const IN_PLACE = new Set<Action["kind"]>(["flatten", "rebase", "rekey"]);
 
 /** The first bytes, and some more, of each fill. */
 const steps = new Map<string, number>();
@@ -40,6 +50,14 @@ async function act(host: WritableHost, action: Action, on: TestContext): Promise
     }
     case "snapshot":
       return (await snapshotDisk(host, await findInstance(host, action.id), action.request, on)).uuid;
+    case "flatten":
+      return (await flattenDisk(host, await findInstance(host, action.id), action.disk, on)).uuid;
+    case "rebase":
+      return (await rebaseDisk(host, await findInstance(host, action.id), action.request, on)).uuid;
+    case "rekey": {
+      const rekeyed = await rekeyDisks(host, await findInstance(host, action.id), action.disk, on);
+      return rekeyed.map(({ encryption }) => encryption?.secretId);
+    }
     case "verify":
       return await verifyDisks(host, action.id, on);
     case "open":
@@ -49,6 +67,7 @@ async function act(host: WritableHost, action: Action, on: TestContext): Promise
 
 async function run(): Promise<Outcome> {
   await instants.watchFiles();
+  if (IN_PLACE.has(scenario.action.kind)) await instants.watchSyncs();
   const config = await loadConfig({ files: [scenario.configFile] });
   const options = {
     importModule: instants.watchKeys(importWorkspace),

@@ -1,9 +1,11 @@
-import type { SnapshotRequest } from "@luksmith/core/host";
+import type { RebaseRequest, SnapshotRequest } from "@luksmith/core/host";
 
 /** What a child process shall do, as JSON in its arguments. */
 export interface Scenario {
   readonly configFile: string;
   readonly action: Action;
+  /** A file with the token of the user who asks. */
+  readonly tokenFile?: string;
   /** Kill this process, hard, at the n-th instant (see `instants.ts`). */
   readonly killAt?: number;
   /** Hold the host open until this process is killed. */
@@ -15,6 +17,9 @@ export type Action =
   | { readonly kind: "delete"; readonly id: string }
   | { readonly kind: "resize"; readonly id: string; readonly disk: string; readonly bytes: number }
   | { readonly kind: "snapshot"; readonly id: string; readonly request: SnapshotRequest }
+  | { readonly kind: "flatten"; readonly id: string; readonly disk: string }
+  | { readonly kind: "rebase"; readonly id: string; readonly request: RebaseRequest }
+  | { readonly kind: "rekey"; readonly id: string; readonly disk?: string }
   | { readonly kind: "verify"; readonly id: string }
   | { readonly kind: "open" };
 
