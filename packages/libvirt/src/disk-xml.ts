@@ -1,5 +1,6 @@
 import type { HostConfig, PlacedDisk } from "@luksmith/core/host";
 import { cacheMode, ioMode } from "./cache-mode.ts";
+import { encryptionElement, layerElement, type RbdSource, sourceElement } from "./disk-source-xml.ts";
 import { writeXml, type XmlElement } from "./xml-element.ts";
 
 /** The host's choices; Nova's options of the same names. */
@@ -14,14 +15,21 @@ export interface DiskXmlOptions {
   readonly discard?: "ignore" | "unmap";
   /** Only the disk of a stable device rescue has one. */
   readonly bootOrder?: number;
+  /** What the guest reads as the disk's serial number. Nova gives one to volumes only. */
+  readonly serial?: string;
 }
+
+/** A disk with its place in the guest, on any storage. */
+export type GuestDisk = Omit<PlacedDisk, "source"> & { readonly source: PlacedDisk["source"] | RbdSource };
 
 /** The options that a host's configuration comes to. */
 export function diskXmlOptions(config: HostConfig): DiskXmlOptions {
+  const discard = config.libvirt.hw_disk_discard;
   return {
     diskCacheModes: config.libvirt.disk_cachemodes,
     preallocate: config.DEFAULT.preallocate_images,
     sparseLogicalVolumes: config.libvirt.sparse_logical_volumes,
+    ...(discard === undefined ? {} : { discard }),
   };
 }
 
@@ -29,60 +37,66 @@ export function diskXmlOptions(config: HostConfig): DiskXmlOptions {
  * A disk as an element of a libvirt domain, with what QEMU needs to decrypt it: the same elements that Nova writes for
  * a local disk, in the same order.
  */
-export function diskXml(disk: PlacedDisk, options: DiskXmlOptions = {}): string {
+export function diskXml(disk: GuestDisk, options: DiskXmlOptions = {}): string {
+  return writeXml(diskElement(disk, options));
+}
+
+export function diskElement(disk: GuestDisk, options: DiskXmlOptions = {}): XmlElement {
   const { source, mapping } = disk;
-  const content = [driver(disk, options), sourceElement(disk), ...backingStore(disk), target(disk)];
+  const encrypted = disk.encrypted ? [encryption(disk)] : [];
+  const content = [
+    driver(disk, options),
+    sourceElement(source, encrypted),
+    ...backingStore(disk),
+    target(disk),
+  ];
+  if (options.serial !== undefined) content.push({ name: "serial", content: options.serial });
   if (options.bootOrder !== undefined) {
     content.push({ name: "boot", attributes: { order: String(options.bootOrder) } });
   }
-  return writeXml({ name: "disk", attributes: { type: source.type, device: mapping.type }, content });
+  return { name: "disk", attributes: { type: source.type, device: mapping.type }, content };
 }
 
-function driver({ source }: PlacedDisk, options: DiskXmlOptions): XmlElement {
+function driver({ source }: GuestDisk, options: DiskXmlOptions): XmlElement {
   const cache = cacheMode(source.type, options.diskCacheModes ?? []);
-  const allocated =
-    source.type === "file" ? options.preallocate === "space" : options.sparseLogicalVolumes !== true;
-  const io = ioMode(allocated, cache);
   const { discard } = options;
+  const io = ioMode(isAllocated(source, options), cache);
   return { name: "driver", attributes: { name: "qemu", type: source.format, cache, discard, io } };
 }
 
-/** The encryption is the source's, not the disk's: that is what migration and backing chains need. */
-function sourceElement(disk: PlacedDisk): XmlElement {
-  const { source } = disk;
-  const attributes = source.type === "file" ? { file: source.file } : { dev: source.dev };
-  return { name: "source", attributes, content: disk.encrypted ? [encryption(disk)] : [] };
+function isAllocated({ type }: GuestDisk["source"], options: DiskXmlOptions): boolean {
+  switch (type) {
+    case "file":
+      return options.preallocate === "space";
+    case "block":
+      return options.sparseLogicalVolumes !== true;
+    case "network":
+      return false;
+  }
 }
 
 /**
  * What an overlay stands on, stated to its end: libvirt then probes nothing, and gives QEMU the secret of an encrypted
  * base, which it otherwise would not.
  */
-function backingStore({ source }: PlacedDisk): readonly XmlElement[] {
+function backingStore({ source }: GuestDisk): readonly XmlElement[] {
   const { backing } = source;
   if (!backing) return [];
-  const format = { name: "format", attributes: { type: backing.format } };
-  const secret = backing.secretId === undefined ? [] : [luksEncryption("luks", backing.secretId)];
-  const base = { name: "source", attributes: { file: backing.file }, content: secret };
-  return [
-    { name: "backingStore", attributes: { type: "file" }, content: [format, base, { name: "backingStore" }] },
-  ];
+  const { file, format, secretId } = backing;
+  const base = layerElement({ type: "file", file, format, ...(secretId === undefined ? {} : { secretId }) });
+  const content = [{ name: "format", attributes: { type: format } }, base, { name: "backingStore" }];
+  return [{ name: "backingStore", attributes: { type: "file" }, content }];
 }
 
 /** A disk that is encrypted but cannot say by what must never reach libvirt as a plain one. */
-function encryption(disk: PlacedDisk): XmlElement {
-  const { encryption_format: format, encryption_secret_uuid: uuid } = disk;
-  if (format === null || uuid === null) {
+function encryption(disk: GuestDisk): XmlElement {
+  const { encryption_format: format, encryption_secret_uuid: secretId } = disk;
+  if (format === null || secretId === null) {
     throw new Error(`disk ${disk.name} (${disk.uuid}) is encrypted, but its format or secret is not known`);
   }
-  return luksEncryption(format, uuid);
+  return encryptionElement(format, secretId, disk.source);
 }
 
-function luksEncryption(format: string, uuid: string): XmlElement {
-  const secret = { name: "secret", attributes: { type: "passphrase", uuid } };
-  return { name: "encryption", attributes: { format }, content: [secret] };
-}
-
-function target({ mapping }: PlacedDisk): XmlElement {
+function target({ mapping }: GuestDisk): XmlElement {
   return { name: "target", attributes: { dev: mapping.dev, bus: mapping.bus } };
 }

@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadConfig } from "@luksmith/core/host";
 import { describe, expect, test } from "vitest";
-import { diskXml } from "../src/index.ts";
+import { diskXml, diskXmlOptions } from "../src/index.ts";
 import { placedDisk, plainDisk, SECRET } from "./placed-disk.ts";
 
 describe("diskXml", () => {
@@ -74,6 +78,23 @@ describe("diskXml", () => {
     expect(diskXml(device)).toContain("<source dev='/dev/vg/lv'>");
     expect(diskXml(device)).toContain("io='native'");
     expect(diskXml(device, { sparseLogicalVolumes: true })).not.toContain("io=");
+  });
+
+  test("takes discard from hw_disk_discard", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "luksmith-discard-"));
+    try {
+      const file = join(folder, "nova.conf");
+      for (const [text, discard] of [
+        ["", undefined],
+        ["hw_disk_discard = unmap", "unmap"],
+        ["hw_disk_discard = ignore", "ignore"],
+      ] as const) {
+        writeFileSync(file, `[libvirt]\n${text}\n`);
+        expect(diskXmlOptions(await loadConfig({ files: [file] })).discard).toBe(discard);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("writes discard and boot order only when it is told to", () => {

@@ -1,15 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { diskXml, secretUsage, secretXml } from "../src/index.ts";
 import { placedDisk, plainDisk, SECRET } from "./placed-disk.ts";
-
-/** Debian: libvirt0 has the schemas, libxml2-utils has xmllint. */
-const SCHEMAS = "/usr/share/libvirt/schemas";
-
-function validate(schema: string, xml: string): void {
-  const args = ["--noout", "--relaxng", `${SCHEMAS}/${schema}.rng`, "-"];
-  execFileSync("xmllint", args, { input: xml, stdio: ["pipe", "ignore", "pipe"] });
-}
+import { validate } from "./validate.ts";
 
 function domain(...disks: readonly string[]): string {
   return `<domain type='kvm'><name>vm</name><memory>524288</memory>

@@ -1,0 +1,73 @@
+import type { DiskSource } from "@luksmith/core";
+import type { XmlElement } from "./xml-element.ts";
+
+/** Where one layer of a disk is, and what decrypts it. */
+export type LayerSource = LayerPlace & {
+  /** The `<driver type>`: never `luks`, which libvirt does not know. */
+  readonly format: "raw" | "qcow2";
+  /** The passphrase's secret; absent: it is plain. */
+  readonly secretId?: string;
+};
+
+export type LayerPlace =
+  | { readonly type: "file"; readonly file: string }
+  | { readonly type: "block"; readonly dev: string }
+  | RbdPlace;
+
+/** An image in Ceph. */
+export interface RbdPlace {
+  readonly type: "network";
+  readonly protocol: "rbd";
+  /** `POOL/IMAGE` */
+  readonly name: string;
+  readonly hosts: readonly { readonly name: string; readonly port?: string }[];
+  /** Absent where Ceph asks for none; the secret is one of libvirt's, of usage `ceph`. */
+  readonly auth?: { readonly username: string; readonly secretId: string };
+  /** What decrypts: QEMU's own LUKS (the default), or librbd. */
+  readonly engine?: "qemu" | "librbd";
+}
+
+/** The source of a disk in Ceph, beside core's for files and block devices. */
+export type RbdSource = RbdPlace & Pick<DiskSource, "format" | "backing">;
+
+/** `<source>`. The encryption is the source's, not the disk's: that is what migration and backing chains need. */
+export function sourceElement(place: LayerPlace, encryption: readonly XmlElement[]): XmlElement {
+  switch (place.type) {
+    case "file":
+      return { name: "source", attributes: { file: place.file }, content: encryption };
+    case "block":
+      return { name: "source", attributes: { dev: place.dev }, content: encryption };
+    case "network":
+      return rbdElement(place, encryption);
+  }
+}
+
+/** `<encryption>` with the secret that opens it. */
+export function encryptionElement(format: string, secretId: string, place: LayerPlace): XmlElement {
+  const engine = place.type === "network" ? (place.engine ?? "qemu") : undefined;
+  const secret = { name: "secret", attributes: { type: "passphrase", uuid: secretId } };
+  return { name: "encryption", attributes: { format, engine }, content: [secret] };
+}
+
+/** `<source>` of a layer that is described whole. */
+export function layerElement(layer: LayerSource): XmlElement {
+  const { secretId } = layer;
+  return sourceElement(layer, secretId === undefined ? [] : [encryptionElement("luks", secretId, layer)]);
+}
+
+function rbdElement(
+  { protocol, name, hosts, auth }: RbdPlace,
+  encryption: readonly XmlElement[],
+): XmlElement {
+  const ceph = auth && {
+    name: "auth",
+    attributes: { username: auth.username },
+    content: [{ name: "secret", attributes: { type: "ceph", uuid: auth.secretId } }],
+  };
+  const monitors = hosts.map((host) => ({
+    name: "host",
+    attributes: { name: host.name, port: host.port },
+  }));
+  const content = [...monitors, ...(ceph ? [ceph] : []), ...encryption];
+  return { name: "source", attributes: { protocol, name }, content };
+}

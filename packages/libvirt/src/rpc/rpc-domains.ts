@@ -1,0 +1,251 @@
+import type { OpContext } from "@luksmith/core";
+import type {
+  Domain,
+  DomainEvent,
+  DomainState,
+  LibvirtDomains,
+  Migration,
+  StartOptions,
+} from "../libvirt-domains.ts";
+import { explained } from "../libvirt-error.ts";
+import type { Procedure } from "./procedures.ts";
+import { ERROR_NUMBER, RemoteError } from "./remote-error.ts";
+import type { RpcConnection } from "./rpc-connection.ts";
+import { domain, type WireDomain, writeDomain, writeTextParameters, writeUuid } from "./wire-types.ts";
+import type { XdrReader } from "./xdr-reader.ts";
+import type { XdrWriter } from "./xdr-writer.ts";
+
+const NO_FLAGS = 0;
+const MAX_DOMAINS = 16_384;
+const START_TIMEOUT_MS = 60_000;
+const MIGRATION_TIMEOUT_MS = 3_600_000;
+const DEFINE_VALIDATE = 1;
+const CREATE_PAUSED = 1;
+const XML_INACTIVE = 2;
+/** Saved memory, metadata of snapshots and checkpoints, NVRAM. */
+const UNDEFINE_ALL = 1 | 2 | 4 | 16;
+const MIGRATE = {
+  live: 1,
+  peerToPeer: 2,
+  persistOver: 8,
+  undefineSource: 16,
+  copyDisks: 64,
+  abortOnError: 4096,
+};
+const LIFECYCLE_EVENT = 0;
+
+const STATES: readonly DomainState[] = [
+  "no-state",
+  "running",
+  "blocked",
+  "paused",
+  "in-shutdown",
+  "off",
+  "crashed",
+  "pm-suspended",
+];
+const EVENTS: readonly DomainEvent["kind"][] = [
+  "defined",
+  "undefined",
+  "started",
+  "suspended",
+  "resumed",
+  "stopped",
+  "shutdown",
+  "pm-suspended",
+  "crashed",
+];
+
+export class RpcDomains implements LibvirtDomains {
+  readonly #connection: RpcConnection;
+
+  constructor(connection: RpcConnection) {
+    this.#connection = connection;
+  }
+
+  async list(ctx: OpContext): Promise<readonly Domain[]> {
+    const call = {
+      write: (writer: XdrWriter) => writer.int(1).uint(NO_FLAGS),
+      read: (reader: XdrReader) => reader.array(MAX_DOMAINS, domain),
+    };
+    const found = await explained("listing libvirt's guests", {}, () =>
+      this.#connection.call("connectListAllDomains", call, ctx),
+    );
+    return found.map(view);
+  }
+
+  find(uuid: string, ctx: OpContext): Promise<Domain | undefined> {
+    return explained(`looking for guest ${uuid}`, { guest: uuid }, () =>
+      orAbsent(async () =>
+        view(
+          await this.#connection.call(
+            "domainLookupByUuid",
+            { write: (writer) => writeUuid(writer, uuid), read: domain },
+            ctx,
+          ),
+        ),
+      ),
+    );
+  }
+
+  findByName(name: string, ctx: OpContext): Promise<Domain | undefined> {
+    return explained(`looking for guest ${name}`, { guest: name }, () =>
+      orAbsent(async () =>
+        view(
+          await this.#connection.call(
+            "domainLookupByName",
+            { write: (writer) => writer.string(name), read: domain },
+            ctx,
+          ),
+        ),
+      ),
+    );
+  }
+
+  define(xml: string, ctx: OpContext): Promise<Domain> {
+    return explained("defining a guest", {}, async () =>
+      view(
+        await this.#connection.call(
+          "domainDefineXmlFlags",
+          { write: (writer) => writer.string(xml).uint(DEFINE_VALIDATE), read: domain },
+          ctx,
+        ),
+      ),
+    );
+  }
+
+  async start(uuid: string, ctx: OpContext, options: StartOptions = {}): Promise<void> {
+    const { timeoutMs = START_TIMEOUT_MS, paused = false } = options;
+    const flags = paused ? CREATE_PAUSED : NO_FLAGS;
+    await this.#onDomain("domainCreateWithFlags", "starting", uuid, flags, ctx, { timeoutMs });
+  }
+
+  async shutdown(uuid: string, ctx: OpContext): Promise<void> {
+    await this.#onDomain("domainShutdownFlags", "shutting down", uuid, NO_FLAGS, ctx);
+  }
+
+  async reboot(uuid: string, ctx: OpContext): Promise<void> {
+    await this.#onDomain("domainReboot", "rebooting", uuid, NO_FLAGS, ctx);
+  }
+
+  async suspend(uuid: string, ctx: OpContext): Promise<void> {
+    await this.#onDomain("domainSuspend", "suspending", uuid, undefined, ctx);
+  }
+
+  async resume(uuid: string, ctx: OpContext): Promise<void> {
+    await this.#onDomain("domainResume", "resuming", uuid, undefined, ctx);
+  }
+
+  async destroy(uuid: string, ctx: OpContext): Promise<boolean> {
+    const call = {
+      write: (writer: XdrWriter) => writeDomain(writer, uuid).uint(NO_FLAGS),
+      read: () => true,
+    };
+    return explained(`destroying guest ${uuid}`, { guest: uuid }, async () => {
+      try {
+        return await this.#connection.call("domainDestroyFlags", call, ctx);
+      } catch (error) {
+        const notRunning = error instanceof RemoteError && error.number === ERROR_NUMBER.operationInvalid;
+        if (notRunning) return false;
+        throw error;
+      }
+    });
+  }
+
+  async undefine(uuid: string, ctx: OpContext): Promise<boolean> {
+    const call = {
+      write: (writer: XdrWriter) => writeDomain(writer, uuid).uint(UNDEFINE_ALL),
+      read: () => true,
+    };
+    const undefine = () => this.#connection.call("domainUndefineFlags", call, ctx);
+    return (await explained(`undefining guest ${uuid}`, { guest: uuid }, () => orAbsent(undefine))) ?? false;
+  }
+
+  async state(uuid: string, ctx: OpContext): Promise<DomainState> {
+    const read = (reader: XdrReader) => STATES[reader.int()] ?? "no-state";
+    return this.#onDomain("domainGetState", "looking at", uuid, NO_FLAGS, ctx, { read });
+  }
+
+  async xml(uuid: string, ctx: OpContext, which: "current" | "persistent" = "current"): Promise<string> {
+    const flags = which === "persistent" ? XML_INACTIVE : NO_FLAGS;
+    const read = (reader: XdrReader) => reader.string();
+    return this.#onDomain("domainGetXmlDesc", "reading the XML of", uuid, flags, ctx, { read });
+  }
+
+  async migrate(uuid: string, migration: Migration, ctx: OpContext): Promise<void> {
+    const { destinationUri, copyDisks = [], timeoutMs = MIGRATION_TIMEOUT_MS } = migration;
+    const parameters = (
+      [
+        ["migrate_uri", migration.migrateUri],
+        ["disks_uri", migration.disksUri],
+        ["destination_xml", migration.destinationXml],
+        ["persistent_xml", migration.destinationXml],
+        ...copyDisks.map((device) => ["migrate_disks", device] as const),
+      ] as const
+    ).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+    const flags =
+      MIGRATE.live |
+      MIGRATE.peerToPeer |
+      MIGRATE.persistOver |
+      MIGRATE.undefineSource |
+      MIGRATE.abortOnError |
+      (copyDisks.length > 0 ? MIGRATE.copyDisks : 0);
+    const write = (writer: XdrWriter) => {
+      writeDomain(writer, uuid).optionalString(destinationUri);
+      writeTextParameters(writer, parameters).opaque(new Uint8Array()).uint(flags);
+    };
+    await explained(`migrating guest ${uuid}`, { guest: uuid, destination: destinationUri }, () =>
+      this.#connection.call("domainMigratePerform3Params", { write, read: () => {}, timeoutMs }, ctx),
+    );
+  }
+
+  async onChange(listener: (event: DomainEvent) => void, ctx: OpContext): Promise<void> {
+    this.#connection.onEvent("domainEventCallbackLifecycle", (body) => {
+      body.int();
+      const { uuid, name } = domain(body);
+      listener({ uuid, name, kind: EVENTS[body.int()] ?? "unknown" });
+    });
+    await explained("asking libvirt for news of guests", {}, () =>
+      this.#connection.call(
+        "connectDomainEventCallbackRegisterAny",
+        { write: (writer) => writer.int(LIFECYCLE_EVENT).uint(0), read: (reader) => reader.int() },
+        ctx,
+      ),
+    );
+  }
+
+  /** A call whose arguments are a domain and perhaps flags. */
+  async #onDomain<T = void>(
+    procedure: Procedure,
+    doing: string,
+    uuid: string,
+    flags: number | undefined,
+    ctx: OpContext,
+    options: { readonly read?: (reader: XdrReader) => T; readonly timeoutMs?: number } = {},
+  ): Promise<T> {
+    const write = (writer: XdrWriter) => {
+      writeDomain(writer, uuid);
+      if (flags !== undefined) writer.uint(flags);
+    };
+    // Without `read`, T is void.
+    const read = options.read ?? ((): T => undefined as T);
+    const { timeoutMs } = options;
+    const call = timeoutMs === undefined ? { write, read } : { write, read, timeoutMs };
+    return explained(`${doing} guest ${uuid}`, { guest: uuid }, () =>
+      this.#connection.call(procedure, call, ctx),
+    );
+  }
+}
+
+async function orAbsent<T>(run: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof RemoteError && error.number === ERROR_NUMBER.noDomain) return undefined;
+    throw error;
+  }
+}
+
+function view({ uuid, name, id }: WireDomain): Domain {
+  return { uuid, name, active: id !== -1 };
+}
