@@ -1,12 +1,12 @@
 import { once } from "node:events";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { runChild, startChild } from "./child/run-child.ts";
 import { addInstance, expectSeen, prepare, sweep } from "./crash-sweep.ts";
 import { fakeTool } from "./fake-tool.ts";
-import { recoverTwice } from "./recover-twice.ts";
+import { addDisk, diskHost, recoverDisk } from "./sweep-disk.ts";
 
 const MIB = 1024 * 1024;
 
@@ -38,8 +38,9 @@ describe("invariant 1: no disk without a key, no key without a disk", () => {
   test.each([
     { format: "raw", plain: false },
     { format: "qcow2", plain: true },
+    { format: "qcow2", plain: false },
   ] as const)(
-    "a $format snapshot killed at any instant is taken back",
+    "a $format snapshot, plain: $plain, killed at any instant is taken back",
     { timeout: 120_000 },
     async (kind) => {
       const prepared = await prepare();
@@ -81,27 +82,29 @@ describe("invariant 1: no disk without a key, no key without a disk", () => {
   });
 
   test("a tool that outlives its killed agent leaves no file behind", async () => {
-    const prepared = await prepare();
-    const { temp, others } = prepared;
-    const id = await addInstance(prepared);
+    const host = diskHost("qcow2", 2 * MIB);
+    const { temp } = host;
+    const { id, path: disk } = await addDisk(host);
+    const snapshots = join(temp.root, "snapshots");
+    mkdirSync(snapshots);
     const marks = join(temp.root, "marks");
     // Slow to start, so that it opens its output long after the agent died and another recovered.
     const path = fakeTool(
       "qemu-img",
       `touch ${marks}.started; while [ ! -e ${marks}.go ]; do sleep 0.05; done; PATH="$REAL" qemu-img "$@"; touch ${marks}.ended`,
     );
-    const target = join(others.snapshots, "copy");
+    const target = join(snapshots, "copy");
     const request = { disk: "disk", format: "qcow2", plain: true, target } as const;
     const action = { kind: "snapshot", id, request } as const;
     const child = startChild({ configFile: temp.configFile, action }, { env: { PATH: path } });
     while (!existsSync(`${marks}.started`)) await sleep(20);
     child.process.kill("SIGKILL");
     await once(child.process, "exit");
-    await recoverTwice(temp, others);
+    expect(await recoverDisk(host, disk, 1)).toEqual(["undone"]);
     writeFileSync(`${marks}.go`, "");
     while (!existsSync(`${marks}.ended`)) await sleep(20);
-    expect(readdirSync(others.snapshots)).toEqual([]);
+    expect(readdirSync(snapshots)).toEqual([]);
     expect(await child.outcome).toBeUndefined();
-    await recoverTwice(temp, others);
+    expect(await recoverDisk(host, disk, 1)).toEqual([]);
   });
 });

@@ -108,7 +108,8 @@ describe("a full disk", () => {
   test.each([
     { format: "raw", plain: false },
     { format: "qcow2", plain: true },
-  ] as const)("during a $format snapshot gives the space back", async (kind) => {
+    { format: "qcow2", plain: false },
+  ] as const)("during a $format snapshot, plain: $plain, gives the space back", async (kind) => {
     const temp = tempHost();
     const image = temp.addImage(16 * MIB);
     const others = await addBystanders(temp, image);

@@ -1,7 +1,15 @@
 export { expectRefusal } from "./expect-refusal.ts";
 export { cryptsetupOpens, luksDump } from "./oracles/cryptsetup.ts";
 export { checkFilesystem, probe } from "./oracles/filesystem.ts";
-export { qemuCheck, qemuDecrypt, type QemuDisk, qemuImgInfo, qemuIo, qemuOpens } from "./oracles/qemu.ts";
+export {
+  qemuCheck,
+  qemuDecrypt,
+  type QemuDisk,
+  qemuEqual,
+  qemuImgInfo,
+  qemuIo,
+  qemuOpens,
+} from "./oracles/qemu.ts";
 export { digestOf, isZero, rawBytesContain } from "./oracles/raw-bytes.ts";
 export { instanceRequest, requestJson, type RequestKnobs } from "./request-json.ts";
 export { runTool } from "./run-tool.ts";

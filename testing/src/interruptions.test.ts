@@ -60,10 +60,14 @@ describe("an operation that is cancelled", () => {
     const others = await addBystanders(temp, temp.addImage(MIB));
     await using host = await temp.write();
     const instance = await createInstance(host, await temp.request(temp.addImage(24 * MIB)), testContext());
-    for (const format of ["raw", "qcow2"] as const) {
+    for (const [format, plain] of [
+      ["raw", true],
+      ["qcow2", true],
+      ["qcow2", false],
+    ] as const) {
       const stop = new AbortController();
       const ctx = testContext({ signal: stop.signal, progress: () => stop.abort(new Error("enough")) });
-      const request = { disk: "disk", target: join(others.snapshots, "copy"), format, plain: true };
+      const request = { disk: "disk", target: join(others.snapshots, "copy"), format, plain };
       const copy = snapshotDisk(host, instance, request, ctx);
       await expect(copy).rejects.toMatchObject({ code: "Cancelled", category: "cancelled" });
       await expectConsistent(temp, host, others);

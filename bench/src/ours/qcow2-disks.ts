@@ -2,15 +2,9 @@ import { randomFillSync, randomUUID } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  createImage,
-  type ImagePlan,
-  imageWrites,
-  LUKS_AREA_BYTES,
-  planImage,
-} from "@luksmith/backend-qcow2";
-import {
   GeneratedPassphrase,
   type Image,
+  type ImageBackend,
   type ImageSource,
   newFile,
   type Rollback,
@@ -18,6 +12,7 @@ import {
 } from "@luksmith/core";
 import { type HostServices, loadConfig, WritableHost } from "@luksmith/core/host";
 import { type FormattedContainer, LuksEngine } from "@luksmith/luks";
+import { createImage, type ImagePlan, imageWrites, LUKS_AREA_BYTES, planImage } from "@luksmith/qcow2";
 import { benchContext } from "./bench-host.ts";
 
 const SECTOR = 512;
@@ -41,7 +36,7 @@ export interface OverlayBytes {
   readonly length: number;
 }
 
-/** A warm host that makes encrypted qcow2 disks, with one raw image in its cache. */
+/** A warm host that makes encrypted qcow2 disks, with one raw image in its cache, and blank raw ones as well. */
 export class Qcow2Disks implements AsyncDisposable {
   readonly #root: string;
   readonly #host: WritableHost;
@@ -70,7 +65,7 @@ export class Qcow2Disks implements AsyncDisposable {
       `[libvirt]`,
       `images_type = qcow2`,
       `[luksmith]`,
-      `plugins = @luksmith/backend-qcow2, @luksmith/keymgr-local`,
+      `plugins = @luksmith/backend-qcow2, @luksmith/backend-raw, @luksmith/keymgr-local`,
       `state_path = ${join(root, "state")}`,
       `images_path = ${images}`,
     ];
@@ -92,7 +87,21 @@ export class Qcow2Disks implements AsyncDisposable {
    * `Image.create` of a disk, the passphrase being stored already.
    * @param prepare whether its header may have been made in idle time
    */
-  async make(kind: "blank" | "overlay", virtualSize: bigint, prepare = true): Promise<MadeDisk> {
+  make(kind: "blank" | "overlay", virtualSize: bigint, prepare = true): Promise<MadeDisk> {
+    return this.#make(this.#services.chosenBackend, kind, virtualSize, prepare);
+  }
+
+  /** The same with a blank disk in a raw file. */
+  makeRaw(virtualSize: bigint): Promise<MadeDisk> {
+    return this.#make(this.#services.backend("raw"), "blank", virtualSize, true);
+  }
+
+  async #make(
+    backend: ImageBackend,
+    kind: "blank" | "overlay",
+    virtualSize: bigint,
+    prepare: boolean,
+  ): Promise<MadeDisk> {
     const [instanceUuid, uuid] = [randomUUID(), randomUUID()];
     const passphrase = prepare ? this.#services.luks.generatePassphrase() : GeneratedPassphrase.create();
     const name = secretName(instanceUuid, uuid);
@@ -102,7 +111,7 @@ export class Qcow2Disks implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const source = kind === "blank" ? ({ kind } as const) : await this.#imageSource(stack);
     const start = performance.now();
-    const image = this.#services.chosenBackend.image(disk);
+    const image = backend.image(disk);
     await image.create({ source, passphrase }, forgetful, benchContext);
     return { image, passphrase, ms: performance.now() - start };
   }

@@ -19,9 +19,20 @@ export function createQcow2(
   return again(path, args, secret);
 }
 
-/** `qemu-img convert` of an encrypted qcow2 image into another encrypted file, by the same passphrase. */
-export function convertQcow2(
-  source: string,
+/** An encrypted disk of QEMU's, by its own name of the format. */
+export interface EncryptedDisk {
+  readonly path: string;
+  readonly format: "luks" | "qcow2";
+}
+
+/** QEMU's options for one, its passphrase being the secret `key`. */
+function imageOptions({ path, format }: EncryptedDisk): string {
+  return `driver=${format},${format === "qcow2" ? "encrypt." : ""}key-secret=key,file.filename=${path}`;
+}
+
+/** `qemu-img convert` of an encrypted disk into another encrypted file, by the same passphrase. */
+export function convertEncrypted(
+  source: EncryptedDisk,
   target: string,
   format: "luks" | "qcow2",
   secret: Uint8Array,
@@ -34,15 +45,17 @@ export function convertQcow2(
     `${prefix}key-secret=key`,
     ...(luksOptions === "" ? [] : [`${prefix}${luksOptions}`]),
   ];
-  const from = `driver=qcow2,encrypt.key-secret=key,file.filename=${source}`;
-  const args = ["convert", ...options, ...SECRET, "--image-opts", from];
+  const args = ["convert", ...options, ...SECRET, "--image-opts", imageOptions(source)];
   return again(target, [...args, "-O", format, "-o", settings.join(","), target], secret);
 }
 
-/** `qemu-img convert -n` of a raw file into an encrypted qcow2 image that is there. */
-export function fillQcow2(source: string, target: string, secret: Uint8Array): Promise<CommandCost> {
-  const to = `driver=qcow2,encrypt.key-secret=key,file.filename=${target}`;
-  const args = ["convert", "-n", ...SECRET, "-f", "raw", "--target-image-opts", source, to];
+/** `qemu-img convert -n` of a raw file into an encrypted disk that is there. */
+export function fillEncrypted(
+  source: string,
+  target: EncryptedDisk,
+  secret: Uint8Array,
+): Promise<CommandCost> {
+  const args = ["convert", "-n", ...SECRET, "-f", "raw", "--target-image-opts", source, imageOptions(target)];
   return measureCommand({ file: "qemu-img", args, secret });
 }
 

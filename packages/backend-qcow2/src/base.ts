@@ -11,7 +11,7 @@ import {
   parseHeader,
   sameIdentity,
 } from "@luksmith/core";
-import { Qcow2File } from "./format/index.ts";
+import { Qcow2File } from "@luksmith/qcow2";
 import { driverOf } from "./qemu-options.ts";
 
 /** What a base is said to be. */

@@ -7,7 +7,7 @@ import {
 } from "@luksmith/core";
 import type { ExportSource } from "./export-qcow2.ts";
 
-import type { Qcow2File } from "./format/index.ts";
+import type { Qcow2File } from "@luksmith/qcow2";
 import { diskOptions, QemuSecrets } from "./qemu-options.ts";
 import { toolProgress } from "./tool-progress.ts";
 

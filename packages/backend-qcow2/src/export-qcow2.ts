@@ -15,7 +15,7 @@ import {
 import { constants } from "node:fs";
 import { convertInto } from "./convert-into.ts";
 import type { Unlocked } from "./qemu-options.ts";
-import { createImage, exportGuest, LUKS_AREA_BYTES, planImage, type Qcow2File } from "./format/index.ts";
+import { exportGuest, makeImage, type Qcow2File } from "@luksmith/qcow2";
 
 /** A disk to copy. */
 export interface ExportSource {
@@ -52,10 +52,11 @@ export async function exportQcow2(
       );
       return;
     }
-    await using container = await newTarget(target, services);
-    const luks = container.made ? { luks: {} } : {};
-    const plan = planImage({ virtualSize: image.virtualSize, ...luks });
-    await createImage(file.handle, plan, container.made);
+    const { passphrase, uuid } = target;
+    const { luks, policy } = services;
+    const encryption = passphrase && { uuid, passphrase, iterations: policy.pbkdfIterations };
+    const { virtualSize } = image;
+    using _made = await makeImage(file.handle, luks, { virtualSize, ...(encryption ? { encryption } : {}) });
     await convertInto(source, image, file, target, services, ctx);
   };
   try {
@@ -64,20 +65,6 @@ export async function exportQcow2(
     const what = `copying ${disk.name} of instance ${disk.instanceUuid} to ${target.path}`;
     throw operationError(error, ctx.signal, what);
   }
-}
-
-async function newTarget(target: SnapshotTarget, { luks, policy }: ImageServices) {
-  const { passphrase, uuid, format } = target;
-  const made =
-    passphrase && format === "qcow2"
-      ? await luks.format({
-          uuid,
-          payloadOffset: LUKS_AREA_BYTES / SECTOR,
-          passphrase,
-          iterations: policy.pbkdfIterations,
-        })
-      : undefined;
-  return { made, [Symbol.asyncDispose]: async () => made?.volumeKey[Symbol.dispose]() };
 }
 
 async function copyGuest(

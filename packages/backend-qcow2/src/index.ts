@@ -2,7 +2,6 @@ import { definePlugin, ImageBackends, ImageServicesToken } from "@luksmith/core"
 import { Qcow2Config } from "./config.ts";
 import { qcow2Backend } from "./qcow2-backend.ts";
 
-export * from "./format/index.ts";
 export { qcow2Backend } from "./qcow2-backend.ts";
 
 /** `[libvirt] images_type = qcow2` (also `default` with `use_cow_images = True`). */

@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { LUKS_AREA_BYTES, LuksArea } from "./format/index.ts";
+import { LUKS_AREA_BYTES, LuksArea } from "@luksmith/qcow2";
 
 const MAGIC = Buffer.from("LUKS\xba\xbe\0\x01", "latin1");
 const CLUSTER_LEAST = 512;

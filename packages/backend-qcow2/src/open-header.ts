@@ -9,7 +9,7 @@ import {
   openExisting,
   sameIdentity,
 } from "@luksmith/core";
-import { type LuksArea, Qcow2File } from "./format/index.ts";
+import { type LuksArea, Qcow2File } from "@luksmith/qcow2";
 import { lostHeader } from "./lost-header.ts";
 
 /**

@@ -8,7 +8,7 @@ import {
   type OverlayHooks,
 } from "@luksmith/core";
 import { inspectBase, requireBase, requireNamed, requireUnchanged } from "./base.ts";
-import { type Qcow2File, setBacking } from "./format/index.ts";
+import { type Qcow2File, setBacking } from "@luksmith/qcow2";
 import { driverOf, type Unlocked } from "./qemu-options.ts";
 import { absorbBase, freeLostClusters, requireSameBytes } from "./rebase.ts";
 import { withImage } from "./with-image.ts";

@@ -30,7 +30,7 @@ import {
   type PlanRequest,
   type Qcow2File,
   spaceNeeded,
-} from "./format/index.ts";
+} from "@luksmith/qcow2";
 import { openHeader } from "./open-header.ts";
 import { Qcow2Overlay } from "./overlay.ts";
 import { driverOf, type Unlocked } from "./qemu-options.ts";

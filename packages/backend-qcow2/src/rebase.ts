@@ -7,7 +7,7 @@ import {
   toolSpaceError,
 } from "@luksmith/core";
 import { basename } from "node:path";
-import type { Qcow2File } from "./format/index.ts";
+import type { Qcow2File } from "@luksmith/qcow2";
 import { baseOptions, diskOptions, QemuSecrets, type Unlocked } from "./qemu-options.ts";
 import { toolProgress } from "./tool-progress.ts";
 

@@ -1,5 +1,5 @@
 import { LuksmithError } from "@luksmith/core";
-import type { Qcow2File } from "./format/index.ts";
+import type { Qcow2File } from "@luksmith/qcow2";
 
 /**
  * Makes sure that every cluster in use is one, and in the file. QEMU takes what is beyond a file's end for zeros, and

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { openExisting } from "@luksmith/core";
-import { Qcow2File } from "./format/index.ts";
+import { Qcow2File } from "@luksmith/qcow2";
 
 /**
  * Opens an image for the time of `use`.

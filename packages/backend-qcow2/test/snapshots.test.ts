@@ -10,13 +10,12 @@ import {
   CANARY,
   filesBelow,
   qemuCheck,
+  qemuEqual,
   qemuImgInfo,
   qemuIo,
   qemuOpens,
   rawBytesContain,
-  runTool,
   tempDirectory,
-  withSecretFile,
 } from "../../../testing/src/index.ts";
 import {
   type BaseFormat,
@@ -34,33 +33,6 @@ const BASES: readonly (BaseFormat | "none")[] = ["none", "raw", "qcow2"];
 const FORMATS: readonly Format[] = ["raw", "qcow2"];
 const CASES = BASES.flatMap((base) => FORMATS.map((format) => ({ base, format })));
 const SIZE = 5 * MIB + 3 * 512;
-
-/** `qemu-img compare` of two encrypted disks: equal to the byte. */
-async function comparesEqual(
-  disk: { path: string; passphrase: GeneratedPassphrase },
-  copy: { path: string; format: Format; passphrase?: GeneratedPassphrase | undefined },
-): Promise<boolean> {
-  const driver = copy.format === "qcow2" ? "driver=qcow2,encrypt." : "driver=luks,";
-  const secret = copy.passphrase ? `${driver}key-secret=b` : `driver=${copy.format}`;
-  const compare = (fds: readonly number[]) =>
-    runTool(
-      "qemu-img",
-      [
-        "compare",
-        "--object",
-        "secret,id=a,file=/dev/fd/3",
-        ...(copy.passphrase ? ["--object", "secret,id=b,file=/dev/fd/4"] : []),
-        "--image-opts",
-        `driver=qcow2,encrypt.key-secret=a,file.driver=file,file.filename=${disk.path}`,
-        `${secret},file.driver=file,file.filename=${copy.path}`,
-      ],
-      { fds, okExitCodes: [0, 1] },
-    );
-  const { exitCode } = await withSecretFile(disk.passphrase, (a) =>
-    copy.passphrase ? withSecretFile(copy.passphrase, (b) => compare([a, b])) : compare([a]),
-  );
-  return exitCode === 0;
-}
 
 /** A disk on such a base, in which a guest has written. */
 async function used(bench: BackendBench, base: BaseFormat | "none") {
@@ -87,7 +59,7 @@ describe.each(CASES)("a $format snapshot of a disk on a base: $base", ({ base, f
     using own = GeneratedPassphrase.create();
     for (const passphrase of [own, undefined]) {
       const path = await snapshot(bench, image, format, passphrase);
-      expect(await comparesEqual(opened, { path, format, passphrase }), "qemu-img compare").toBe(true);
+      expect(await qemuEqual(opened, { path, format, passphrase }), "qemu-img compare").toBe(true);
       const info = await qemuImgInfo({ path, format, passphrase });
       expect(info["virtual-size"]).toBe(SIZE);
       expect(info["backing-filename"]).toBeUndefined();

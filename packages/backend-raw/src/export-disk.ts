@@ -13,7 +13,7 @@ import {
   type UnlockedDisk,
   writeSnapshotFile,
 } from "@luksmith/core";
-import { convertToQcow2 } from "./convert-to-qcow2.ts";
+import { withinTime } from "./within-time.ts";
 
 /** The guest's bytes inside a file. */
 export interface DiskBytes {
@@ -38,33 +38,46 @@ export async function exportDisk(
   ctx: OpContext,
 ): Promise<DiskIdentity> {
   const source = await openExisting(from.path, constants.O_RDONLY);
+  const what = `copying ${disk.name} of instance ${disk.instanceUuid} to ${target.path}`;
+  const { policy } = services;
+  const step = `copy ${disk.name}`;
   try {
     return await writeSnapshotFile(
       target,
       undo,
       async (file) => {
-        if (target.format === "qcow2")
-          await convertToQcow2(from, disk, file.handle.fd, target, services, ctx);
-        else await fillRawSnapshot(file, target, from.length, services, (to) => copyTo(to, source.fd));
+        if (target.format === "raw") {
+          await fillRawSnapshot(file, target, from.length, services, (to) => copyTo(to, source.fd));
+          return;
+        }
+        // Loaded here: a create or delete must not wait for a format that it has no use for.
+        const { fillQcow2 } = await import("./fill-qcow2.ts");
+        await withinTime(policy.commandTimeoutMs, ctx.signal, what, (signal) => {
+          const copy = { from: readFrom(source.fd), length: from.length, step, signal };
+          return fillQcow2(file, target, { ...copy, progress: ctx.progress }, services);
+        });
       },
       ctx,
     );
   } catch (error) {
-    const what = `copying ${disk.name} of instance ${disk.instanceUuid} to ${target.path}`;
     throw operationError(error, ctx.signal, what);
   } finally {
     await source.close();
   }
 
+  function readFrom(fd: number): CopyEnd {
+    const { offset, unlocked } = from;
+    return { fd, offset, ...(unlocked ? { volumeKey: unlocked.volumeKey } : {}) };
+  }
+
   async function copyTo(to: CopyEnd, fd: number): Promise<void> {
     await services.luks.copy({
-      from: { fd, offset: from.offset, ...(from.unlocked ? { volumeKey: from.unlocked.volumeKey } : {}) },
+      from: readFrom(fd),
       to,
       length: from.length,
       sparse: to.volumeKey === undefined,
       signal: ctx.signal,
-      onProgress: (doneBytes, totalBytes) =>
-        ctx.progress?.({ step: `copy ${disk.name}`, doneBytes, totalBytes }),
+      onProgress: (doneBytes, totalBytes) => ctx.progress?.({ step, doneBytes, totalBytes }),
     });
   }
 }

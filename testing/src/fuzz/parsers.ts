@@ -7,7 +7,6 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createImage, planImage, Qcow2File } from "@luksmith/backend-qcow2";
 import {
   activeAreaBytes,
   formatContainer,
@@ -15,6 +14,7 @@ import {
   lintHeader,
   parseHeader,
 } from "@luksmith/luks";
+import { createImage, planImage, Qcow2File } from "@luksmith/qcow2";
 
 const BRAND = Symbol.for("luksmith.error");
 const SLOW_MS = 2_000;

@@ -10,14 +10,19 @@ export interface QemuDisk {
   readonly passphrase?: Passphrase | undefined;
 }
 
-/** `--object` and `--image-opts` for a disk whose passphrase is descriptor 3. */
-function imageOptions({ path, format, passphrase }: QemuDisk): readonly string[] {
-  const file = `file.driver=file,file.filename=${path.replaceAll(",", ",,")}`;
-  if (!passphrase) return ["--image-opts", `driver=${format},${file}`];
-  const secret = "secret,id=sec0,file=/dev/fd/3";
-  const options =
-    format === "raw" ? `driver=luks,key-secret=sec0,${file}` : `driver=qcow2,encrypt.key-secret=sec0,${file}`;
-  return ["--object", secret, "--image-opts", options];
+/** `--object` and `--image-opts` for disks whose passphrases, of those that have one, are descriptors from 3 on. */
+function imageOptions(...disks: readonly QemuDisk[]): readonly string[] {
+  const secrets: string[] = [];
+  const images = disks.map(({ path, format, passphrase }) => {
+    const file = `file.driver=file,file.filename=${path.replaceAll(",", ",,")}`;
+    if (!passphrase) return `driver=${format},${file}`;
+    const id = `sec${secrets.length}`;
+    secrets.push(`secret,id=${id},file=/dev/fd/${3 + secrets.length}`);
+    return format === "raw"
+      ? `driver=luks,key-secret=${id},${file}`
+      : `driver=qcow2,encrypt.key-secret=${id},${file}`;
+  });
+  return [...secrets.flatMap((secret) => ["--object", secret]), "--image-opts", ...images];
 }
 
 /** Runs qemu-io commands on the disk; one that fails, or a pattern that is not there, throws. */
@@ -70,4 +75,15 @@ export function qemuCheck(disk: QemuDisk): Promise<ToolResult> {
   return withOptionalSecret(disk.passphrase, (fds) =>
     runTool("qemu-img", ["check", ...imageOptions(disk)], { fds }),
   );
+}
+
+/** `qemu-img compare`: whether a guest would see the same bytes, to the end, in both. */
+export async function qemuEqual(one: QemuDisk, other: QemuDisk): Promise<boolean> {
+  const args = ["compare", ...imageOptions(one, other)];
+  const { exitCode } = await withOptionalSecret(one.passphrase, (first) =>
+    withOptionalSecret(other.passphrase, (second) =>
+      runTool("qemu-img", args, { fds: [...first, ...second], okExitCodes: [0, 1] }),
+    ),
+  );
+  return exitCode === 0;
 }

@@ -3,12 +3,13 @@ import { Image } from "../image/image.ts";
 import type { DiskIdentity, ImageDisk } from "../image/image-disk.ts";
 import type { ImageServices } from "../image/image-backend.ts";
 import type { OpContext } from "../image/op-context.ts";
-import type { UndoRecord } from "../image/rollback.ts";
+import type { Rollback, UndoRecord } from "../image/rollback.ts";
 import { sameIdentity } from "../image/same-identity.ts";
+import { copyFile } from "./copy-file.ts";
 import { fileIdentity } from "./file-identity.ts";
 import { freeSpace } from "./free-space.ts";
 import { lockHolders } from "./lock-holders.ts";
-import { removeEmptyDirectory, removeName, undoNewFile } from "./new-file.ts";
+import { newFile, removeEmptyDirectory, removeName, undoNewFile } from "./new-file.ts";
 
 /** A disk in a file of its own, `<instances_path>/<instance uuid>/<disk name>`: what all formats have in common. */
 export abstract class FileImage extends Image {
@@ -26,6 +27,12 @@ export abstract class FileImage extends Image {
 
   protected undoMade(record: UndoRecord, _ctx: OpContext): Promise<void> {
     return undoNewFile(record);
+  }
+
+  override async adopt(from: string, undo: Rollback, ctx: OpContext): Promise<void> {
+    await using file = await newFile(this.path, undo, { makeDirectories: true });
+    await copyFile(from, file.handle, `copy ${this.disk.name}`, ctx);
+    await file.publish();
   }
 
   spaceFree(_ctx: OpContext): Promise<bigint | undefined> {

@@ -34,7 +34,7 @@ export async function createEncrypted(
   );
   // Opened by the passphrase as the key manager has it, while the storage is written and synced: let that begin first.
   const unlocked = proving
-    ? nextTurn().then(() => openByStoredPassphrase(disk, services, ctx))
+    ? nextTurn().then(() => openByStoredPassphrase(disk, container, services, ctx))
     : Promise.resolve(undefined);
   // Each may fail long before it is awaited, which Node would take for a crash.
   for (const early of [container, unlocked]) early.catch(() => undefined);

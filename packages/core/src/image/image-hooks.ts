@@ -57,6 +57,13 @@ export abstract class ImageHooks {
   /** Bytes free where the disk will be; undefined: cannot tell. */
   abstract spaceFree(ctx: OpContext): Promise<bigint | undefined>;
 
+  /**
+   * Makes the disk of a file that is a disk of this backend on another host: the same bytes. Left out: cannot.
+   * Durable when it resolves; the caller proves what came.
+   * @throws `DiskExists`, `DiskNotFound`, `NoSpace`, `Cancelled`
+   */
+  adopt?(from: string, undo: Rollback, ctx: OpContext): Promise<void>;
+
   /** Only of a backend whose disks stand on bases (`overlays`). */
   protected get overlay(): OverlayHooks | undefined {
     return undefined;

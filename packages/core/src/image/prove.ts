@@ -12,13 +12,14 @@ import type { OpContext } from "./op-context.ts";
  */
 export async function openByStoredPassphrase(
   disk: ImageDisk,
+  container: Promise<FormattedContainer>,
   services: Pick<ImageServices, "keys" | "luks">,
   ctx: OpContext,
 ): Promise<Unlocked | undefined> {
   const secretId = disk.encryption?.secretId;
   if (!secretId) return undefined;
   using passphrase = await services.keys.get({ id: secretId }, ctx);
-  return await services.luks.unlockFormatted(disk.uuid, passphrase);
+  return await services.luks.unlockFormatted(disk.uuid, passphrase, container);
 }
 
 /**

@@ -5,7 +5,7 @@ export interface SnapshotTarget {
   /** Absolute; must not exist. */
   readonly path: string;
   readonly format: "raw" | "qcow2";
-  /** The snapshot's own UUID; a raw snapshot has it in its LUKS header. */
+  /** The snapshot's own UUID, which an encrypted one has in its LUKS header. */
   readonly uuid: string;
   /** Its own new passphrase, already stored, the caller's to dispose. Absent: a plain copy was asked for. */
   readonly passphrase?: GeneratedPassphrase;

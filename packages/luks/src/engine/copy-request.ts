@@ -42,6 +42,20 @@ export interface CopyRequest {
   onProgress?(done: bigint, total: bigint): void;
 }
 
+/** Data to look through for what is not zero. */
+export interface FindDataRequest {
+  /** The same as a copy's. */
+  from: CopyEnd;
+  /** Bytes of the whole data, as a copy's. */
+  length: bigint;
+  /** Which parts to look at, default everything. */
+  extents?: readonly CopyExtent[];
+  /** Bytes that are told apart: a multiple of 512. Units are counted from the start of the data. */
+  unit: number;
+  /** As a copy's. */
+  signal?: AbortSignal;
+}
+
 /** A part of the data in numbers: offsets of files stay below 2^53. */
 export interface Span {
   start: number;

@@ -24,31 +24,40 @@ const refused = (code: string) => expect.objectContaining({ code });
 describe("LuksEngine and a container that is being made", () => {
   const request = () => ({ uuid: randomUUID(), passphrase: GeneratedPassphrase.create() });
 
-  it("opens what is being made, without waiting for it, once", async () => {
+  it.each([12, 100])("opens %i that are being made at once, without waiting for them", async (count) => {
     await using several = new LuksEngine({ threads: 3 });
-    const requests = Array.from({ length: 12 }, request);
-    const made = requests.map((each) => several.format(each, { retain: true }));
-    const opened = requests.map(({ uuid, passphrase }) => several.unlockFormatted(uuid, passphrase));
-    for (const [index, container] of (await Promise.all(made)).entries()) {
-      expect((await opened[index])?.volumeKey.equals(container.volumeKey)).toBe(true);
+    const requests = Array.from({ length: count }, request);
+    const made = requests.map((each) => ({ ...each, container: several.format(each, { retain: true }) }));
+    const opened = made.map(({ uuid, passphrase, container }) =>
+      several.unlockFormatted(uuid, passphrase, container),
+    );
+    for (const [index, { container }] of made.entries()) {
+      expect((await opened[index])?.volumeKey.equals((await container).volumeKey)).toBe(true);
     }
-    const [{ uuid, passphrase }] = requests as [ReturnType<typeof request>];
-    await expect(several.unlockFormatted(uuid, passphrase)).rejects.toMatchObject({
-      code: "LuksRequestInvalid",
-    });
   });
 
-  it("refuses another passphrase, and what was not to be opened", async () => {
+  it("opens what was not kept for it", async () => {
     await using one = new LuksEngine({ threads: 1 });
     const { uuid, passphrase } = request();
-    void one.format({ uuid, passphrase }, { retain: true });
-    const wrong = one.unlockFormatted(uuid, GeneratedPassphrase.create());
+    const made = one.format({ uuid, passphrase });
+    const opened = await one.unlockFormatted(uuid, passphrase, made);
+    expect(opened.volumeKey.equals((await made).volumeKey)).toBe(true);
+  });
+
+  it.each([true, false])("refuses another passphrase, retained: %s", async (retain) => {
+    await using one = new LuksEngine({ threads: 1 });
+    const { uuid, passphrase } = request();
+    const made = one.format({ uuid, passphrase }, { retain });
+    const wrong = one.unlockFormatted(uuid, GeneratedPassphrase.create(), made);
     await expect(wrong).rejects.toMatchObject({ code: "LuksPassphraseRefused" });
-    const other = request();
-    await one.format(other);
-    await expect(one.unlockFormatted(other.uuid, other.passphrase)).rejects.toMatchObject({
-      code: "LuksRequestInvalid",
-    });
+  });
+
+  it("fails as its format failed", async () => {
+    await using one = new LuksEngine({ threads: 1 });
+    const { uuid, passphrase } = request();
+    const made = Promise.reject(new Error("no format"));
+    made.catch(() => undefined);
+    await expect(one.unlockFormatted(uuid, passphrase, made)).rejects.toThrow("no format");
   });
 });
 

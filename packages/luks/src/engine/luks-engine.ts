@@ -2,19 +2,19 @@ import { availableParallelism } from "node:os";
 import type { FormattedContainer } from "../format-container.ts";
 import { checkFormatRequest, type FormatRequest, iterationsOf } from "../format-request.ts";
 import type { HeaderWrite } from "../header-write.ts";
-import { activeAreaBytes, HEADER_BYTES } from "../header/luks-header.ts";
+import { activeAreaBytes, HEADER_BYTES, SECTOR } from "../header/luks-header.ts";
 import { parseHeader } from "../header/parse-header.ts";
 import type { AddKeySlotRequest } from "../key-slots.ts";
 import { VolumeKey } from "../keys/volume-key.ts";
 import { LuksError } from "../luks-error.ts";
 import { GeneratedPassphrase, type Passphrase } from "../passphrase.ts";
 import type { Unlocked, UnlockOptions } from "../unlock.ts";
-import { type CopyEnd, type CopyRequest, copySpans } from "./copy-request.ts";
+import { type CopyEnd, type CopyRequest, copySpans, type FindDataRequest } from "./copy-request.ts";
 import { OpenedContainers } from "./opened-containers.ts";
 import { PreparedContainers } from "./prepared-containers.ts";
 import { areaOf } from "./retained-areas.ts";
 import {
-  type CopyJob,
+  type BulkJob,
   type Job,
   type Results,
   unwireKey,
@@ -84,9 +84,14 @@ export class LuksEngine implements AsyncDisposable {
    * settled. Once for each. A prepared container was opened before it was given away: there it is compared with the
    * passphrase that did it.
    *
-   * @throws LuksError `LuksRequestInvalid`: there was no such format, or it failed
+   * @param made - what that `format` returned: of many at once the oldest are not kept, and are opened from there
+   * @throws what `made` is rejected with; LuksError `LuksPassphraseRefused`
    */
-  async unlockFormatted(uuid: string, passphrase: Passphrase): Promise<Unlocked> {
+  async unlockFormatted(
+    uuid: string,
+    passphrase: Passphrase,
+    made: Promise<Pick<FormattedContainer, "writes">>,
+  ): Promise<Unlocked> {
     using opened = this.#opened.take(uuid);
     if (opened !== undefined) {
       // That passphrase has opened these bytes, but for UUID and payload offset; any other is tried, and refused, on them.
@@ -95,6 +100,7 @@ export class LuksEngine implements AsyncDisposable {
     }
     const job = { kind: "unlock-formatted", uuid, passphrase: wirePassphrase(passphrase) } as const;
     const result = await this.#run(job);
+    if (result === "not-kept") return await this.unlock(areaOf((await made).writes), passphrase);
     return { keySlot: result.keySlot, volumeKey: unwireKey(result.volumeKey) };
   }
 
@@ -142,29 +148,44 @@ export class LuksEngine implements AsyncDisposable {
     const total = BigInt(
       spans.reduce((sum, span) => sum + Math.min(span.length, Number(length) - span.start), 0),
     );
-    const cancel = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-    const job: CopyJob = {
-      kind: "copy",
-      from: from === "zero" ? from : wireEnd(from),
-      to: wireEnd(to),
-      length: Number(length),
-      spans,
-      sparse,
-      cancel,
-    };
-    const abort = (): void => {
-      if (!this.#pool.withdraw(job, signal?.reason)) Atomics.store(new Int32Array(cancel), 0, 1);
-    };
-    signal?.addEventListener("abort", abort, { once: true });
-    try {
-      const { bytes } = await this.#run(job, (done) => request.onProgress?.(BigInt(done), total));
-      request.onProgress?.(BigInt(bytes), total);
-      return { bytes: BigInt(bytes) };
-    } catch (error) {
-      throw error instanceof CancelledError && signal?.aborted ? signal.reason : error;
-    } finally {
-      signal?.removeEventListener("abort", abort);
+    const { bytes } = await this.#runBulk(
+      {
+        kind: "copy",
+        from: from === "zero" ? from : wireEnd(from),
+        to: wireEnd(to),
+        length: Number(length),
+        spans,
+        sparse,
+        cancel: newCancel(),
+      },
+      signal,
+      (done) => request.onProgress?.(BigInt(done), total),
+    );
+    request.onProgress?.(BigInt(bytes), total);
+    return { bytes: BigInt(bytes) };
+  }
+
+  /**
+   * Tells which units of some data are not all zeros, decrypting as much as it takes to know. It settles only when no
+   * read is under way any more.
+   *
+   * @returns a byte for each unit from that where the first extent starts to that where the last ends, 0: nothing but
+   *   zeros, as far as the extents go
+   * @throws as `copy`
+   */
+  async findData(request: FindDataRequest): Promise<Uint8Array> {
+    const { from, length, unit, signal } = request;
+    signal?.throwIfAborted();
+    if (!Number.isSafeInteger(unit) || unit <= 0 || unit % SECTOR !== 0) {
+      throw new LuksError("LuksRequestInvalid", `data is looked for in whole sectors, not in ${unit} bytes`);
     }
+    const spans = copySpans({ ...request, to: from });
+    const end = { from: wireEnd(from), length: Number(length) };
+    const job = { kind: "find-data", ...end, spans, unit, cancel: newCancel() } as const;
+    const { found } = await this.#runBulk(job, signal);
+    // Told to stop when it was nearly done: whoever asked does not want it any more.
+    signal?.throwIfAborted();
+    return found;
   }
 
   /** Stops the threads; jobs that are still running are rejected. */
@@ -180,6 +201,24 @@ export class LuksEngine implements AsyncDisposable {
     return { ...result, volumeKey: unwireKey(result.volumeKey) };
   }
 
+  async #runBulk<J extends BulkJob>(
+    job: J,
+    signal: AbortSignal | undefined,
+    onProgress?: (bytes: number) => void,
+  ): Promise<Results[J["kind"]]> {
+    const abort = (): void => {
+      if (!this.#pool.withdraw(job, signal?.reason)) Atomics.store(new Int32Array(job.cancel), 0, 1);
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      return await this.#run(job, onProgress);
+    } catch (error) {
+      throw error instanceof CancelledError && signal?.aborted ? signal.reason : error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
   async #run<J extends Job>(job: J, onProgress?: (bytes: number) => void): Promise<Results[J["kind"]]> {
     try {
       // Asserted: the worker answers each kind with its own result
@@ -188,6 +227,10 @@ export class LuksEngine implements AsyncDisposable {
       if (job.kind !== "prepare") this.#prepared.prepareWhenIdle();
     }
   }
+}
+
+function newCancel(): SharedArrayBuffer {
+  return new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
 }
 
 function copyOf(key: VolumeKey): VolumeKey {

@@ -107,23 +107,19 @@ describe("LuksEngine and prepared containers", () => {
     }
   }
 
-  it("opens one by the passphrase that it was made with, once", async () => {
+  it("opens one by the passphrase that it was made with", async () => {
     await using engine = new LuksEngine({ threads: 1 });
     const { uuid, passphrase, container } = await prepared(engine);
-    const opened = await engine.unlockFormatted(uuid, passphrase);
+    const opened = await engine.unlockFormatted(uuid, passphrase, Promise.resolve(container));
     expect(opened.volumeKey.equals(container.volumeKey)).toBe(true);
     expect(unlock(areaOf(container.writes), passphrase).volumeKey.equals(container.volumeKey)).toBe(true);
-    await expect(engine.unlockFormatted(uuid, passphrase)).rejects.toMatchObject({
-      code: "LuksRequestInvalid",
-    });
   });
 
   it("refuses any other passphrase, also another prepared one", async () => {
     await using engine = new LuksEngine({ threads: 1 });
     const [one, two] = [await prepared(engine), await prepared(engine)];
-    await expect(engine.unlockFormatted(one.uuid, two.passphrase)).rejects.toMatchObject({
-      code: "LuksPassphraseRefused",
-    });
+    const opened = engine.unlockFormatted(one.uuid, two.passphrase, Promise.resolve(one.container));
+    await expect(opened).rejects.toMatchObject({ code: "LuksPassphraseRefused" });
   });
 
   it("gives a second disk with the same passphrase a volume key of its own", async () => {

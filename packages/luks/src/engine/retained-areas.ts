@@ -1,7 +1,6 @@
 import type { HeaderWrite } from "../header-write.ts";
-import { LuksError } from "../luks-error.ts";
 
-/** Header areas kept at most: whoever asks for one to be kept takes it soon after. */
+/** Header areas kept at most, so that creates in a crowd, or behind a slow key manager, take no more memory than that. */
 const MOST = 16;
 
 /** The start of a container, up to the end of the last write. */
@@ -22,13 +21,10 @@ export class RetainedAreas {
     if (this.#areas.size > MOST && oldest !== undefined) this.#areas.delete(oldest);
   }
 
-  /** @throws LuksError `LuksRequestInvalid`: its format failed, or it was taken already */
-  take(uuid: string): Uint8Array {
+  /** Undefined: its format failed, it was taken already, or it gave way to newer ones. */
+  take(uuid: string): Uint8Array | undefined {
     const area = this.#areas.get(uuid);
     this.#areas.delete(uuid);
-    if (area !== undefined) return area;
-    throw new LuksError("LuksRequestInvalid", `no container ${uuid} was formatted to be opened`, {
-      details: { uuid },
-    });
+    return area;
   }
 }

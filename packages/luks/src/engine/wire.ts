@@ -68,16 +68,38 @@ export interface CopyJob {
   cancel: SharedArrayBuffer;
 }
 
-export type Job = FormatJob | PrepareJob | UnlockFormattedJob | UnlockJob | AddKeySlotJob | CopyJob;
+/** Tells which units of a source hold data. */
+export interface FindDataJob {
+  kind: "find-data";
+  from: WireEnd;
+  /** Bytes of the whole data. */
+  length: number;
+  spans: Span[];
+  /** Bytes. */
+  unit: number;
+  /** As a copy's. */
+  cancel: SharedArrayBuffer;
+}
+
+/** Jobs that take long, and a thread's buffers. */
+export type BulkJob = CopyJob | FindDataJob;
+
+export type Job = FormatJob | PrepareJob | UnlockFormattedJob | UnlockJob | AddKeySlotJob | BulkJob;
+
+export function isBulk(job: Job): job is BulkJob {
+  return job.kind === "copy" || job.kind === "find-data";
+}
 
 /** What each kind of job answers. */
 export interface Results {
   format: { header: LuksHeader; writes: HeaderWrite[]; volumeKey: WireKey };
   prepare: Results["format"];
-  "unlock-formatted": { volumeKey: WireKey; keySlot: number };
+  "unlock-formatted": { volumeKey: WireKey; keySlot: number } | "not-kept";
   unlock: { volumeKey: WireKey; keySlot: number };
   "add-key-slot": HeaderWrite[];
   copy: { bytes: number };
+  /** A byte for each unit from that of the first span's start on, 0: nothing but zeros. */
+  "find-data": { found: Uint8Array<ArrayBuffer> };
 }
 
 export type Result = Results[keyof Results];
@@ -119,11 +141,11 @@ export function secretsOf(job: Job): Uint8Array<ArrayBuffer>[] {
     case "add-key-slot":
       return [job.passphrase, job.volumeKey.bytes];
     case "copy":
+    case "find-data":
       break;
   }
-  return [job.from, job.to].flatMap((end) =>
-    end === "zero" || end.volumeKey === undefined ? [] : [end.volumeKey.bytes],
-  );
+  const ends = job.kind === "copy" ? [job.from, job.to] : [job.from];
+  return ends.flatMap((end) => (end === "zero" || end.volumeKey === undefined ? [] : [end.volumeKey.bytes]));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { afterAll, describe, expect, it } from "vitest";
 import type { UnlockJob } from "./wire.ts";
@@ -14,6 +15,14 @@ const FRAGILE = new URL(
       parentPort.postMessage({ id, result: { keySlot: threadId, secret: job.passphrase.length } });
     });`)}`,
 );
+
+/** Answers, and is then busy for a while: the answer may come only after the pool's end was asked for. */
+const LATE = `data:text/javascript,${encodeURIComponent(`
+  import { parentPort } from "node:worker_threads";
+  parentPort.on("message", ({ id }) => {
+    parentPort.postMessage({ id, result: {} });
+    for (const start = performance.now(); performance.now() - start < 20;);
+  });`)}`;
 
 const job = (keySlot: number): UnlockJob => ({
   kind: "unlock",
@@ -32,6 +41,23 @@ function start(size: number, entry: URL): WorkerPool {
 }
 
 describe("WorkerPool", () => {
+  it("keeps the process until its threads have ended, whatever they still answer", () => {
+    const script = `
+      const { WorkerPool } = await import(${JSON.stringify(new URL("./worker-pool.ts", import.meta.url))});
+      const job = () => ({ kind: "unlock", area: new Uint8Array(8), passphrase: new Uint8Array(8) });
+      for (let i = 0; i < 30; i++) {
+        const pool = new WorkerPool(1, new URL(${JSON.stringify(LATE)}));
+        await pool.run(job());
+        pool.run(job()).catch(() => {});
+        for (const start = performance.now(); performance.now() - start < 25;);
+        await pool[Symbol.asyncDispose]();
+      }
+      console.log("ended");`;
+    const args = [...process.execArgv, "--input-type=module", "-e", script];
+    const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: "ended\n" });
+  });
+
   it("rejects the jobs of a thread that dies, and replaces it", async () => {
     const pool = start(1, FRAGILE);
     const first = await pool.run(job(0));

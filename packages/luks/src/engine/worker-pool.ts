@@ -1,5 +1,13 @@
 import { Worker } from "node:worker_threads";
-import { type Job, type JobMessage, type ReplyMessage, type Result, secretsOf, transfersOf } from "./wire.ts";
+import {
+  isBulk,
+  type Job,
+  type JobMessage,
+  type ReplyMessage,
+  type Result,
+  secretsOf,
+  transfersOf,
+} from "./wire.ts";
 import { fromWireError } from "./wire-error.ts";
 
 /** The entry beside this file: TypeScript when the sources run as they are, JavaScript when built. */
@@ -23,8 +31,8 @@ interface Thread {
 }
 
 /**
- * Runs jobs on worker threads that start when they are first needed and never keep the process alive while idle. A copy
- * has a thread to itself but for short header jobs, which run between its chunks; further copies wait.
+ * Runs jobs on worker threads that start when they are first needed and never keep the process alive while idle. Bulk
+ * work has a thread to itself but for short header jobs, which run between its chunks; further bulk work waits.
  */
 export class WorkerPool implements AsyncDisposable {
   readonly #size: number;
@@ -97,8 +105,7 @@ export class WorkerPool implements AsyncDisposable {
       if (formatter !== undefined) return formatter;
     }
     const able = [...this.#threads].filter(
-      ({ pending }) =>
-        job.kind !== "copy" || ![...pending.values()].some((other) => other.job.kind === "copy"),
+      ({ pending }) => !isBulk(job) || ![...pending.values()].some((other) => isBulk(other.job)),
     );
     const idle = able.find(({ pending }) => pending.size === 0);
     if (idle !== undefined) return idle;
@@ -126,7 +133,8 @@ export class WorkerPool implements AsyncDisposable {
       return;
     }
     thread.pending.delete(message.id);
-    if (thread.pending.size === 0) thread.worker.unref();
+    // Once terminated it must keep the process: its end is waited for.
+    if (thread.pending.size === 0 && !this.#disposed) thread.worker.unref();
     if ("error" in message) pending.reject(fromWireError(message.error));
     else pending.resolve(message.result);
     this.#drain();

@@ -8,10 +8,12 @@ import { Passphrase } from "../passphrase.ts";
 import { unlock } from "../unlock.ts";
 import { areaOf, RetainedAreas } from "./retained-areas.ts";
 import { runCopy } from "./copy-loop.ts";
+import { runFindData } from "./find-data.ts";
 import {
   type AddKeySlotJob,
   type CopyJob,
   type FormatJob,
+  isBulk,
   type Job,
   type JobMessage,
   type PrepareJob,
@@ -47,7 +49,7 @@ async function answer(id: number, job: Job): Promise<void> {
     reply({ id, error: toWireError(error) });
   } finally {
     for (const secret of secretsOf(job)) secret.fill(0);
-    if (job.kind !== "copy") prepareStripesWhenIdle();
+    if (!isBulk(job)) prepareStripesWhenIdle();
   }
 }
 
@@ -57,12 +59,18 @@ function reply(message: ReplyMessage, transfer: ArrayBuffer[] = []): void {
 
 async function perform(id: number, job: Job): Promise<{ result: Result; transfers?: ArrayBuffer[] }> {
   if (job.kind === "copy") return { result: await copy(id, job) };
+  if (job.kind === "find-data") {
+    const result = await runFindData(job);
+    return { result, transfers: [result.found.buffer] };
+  }
   if (job.kind === "add-key-slot") {
     const result = addKeySlot(job);
     return { result, transfers: ownBuffers(result) };
   }
   if (job.kind === "unlock" || job.kind === "unlock-formatted") {
-    const result = job.kind === "unlock" ? open(job, job.area) : open(job, retained.take(job.uuid));
+    const area = job.kind === "unlock" ? job.area : retained.take(job.uuid);
+    if (area === undefined) return { result: "not-kept" };
+    const result = open(job, area);
     return { result, transfers: [result.volumeKey.bytes.buffer] };
   }
   const result = job.kind === "format" ? format(job) : await prepare(job);

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { createSectorCipher, formatContainer, GeneratedPassphrase, LuksEngine } from "@luksmith/luks";
 import { afterAll, describe, expect, it } from "vitest";
-import { exportGuest, Qcow2File } from "../src/format/index.ts";
+import { exportGuest, Qcow2File } from "../src/index.ts";
 import { fill, keyOf, source } from "./guest-content.ts";
 import { hasQemu, io, MIB, must, runsOf } from "./qemu.ts";
 import { Workspace } from "./workspace.ts";

@@ -1,7 +1,7 @@
 import { truncate } from "node:fs/promises";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Qcow2Error, Qcow2File } from "../src/format/index.ts";
+import { Qcow2Error, Qcow2File } from "../src/index.ts";
 import { MIB } from "./qemu.ts";
 import { type OurImage, Workspace } from "./workspace.ts";
 

@@ -1,7 +1,12 @@
 import type { Geometry } from "./geometry.ts";
 import { SECTOR } from "./layout.ts";
 import { Qcow2Error } from "./qcow2-error.ts";
-import type { GuestPart } from "./zero-clusters.ts";
+
+/** Part of a guest disk, in bytes from its beginning. */
+export interface GuestPart {
+  start: number;
+  length: number;
+}
 
 /** Bytes of the guest disk that are looked at and copied at a time. */
 const WINDOW = 64 * 1024 * 1024;

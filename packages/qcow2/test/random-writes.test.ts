@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createSectorCipher, LuksEngine } from "@luksmith/luks";
 import { afterAll, describe, expect, it } from "vitest";
-import { Qcow2File, readGuest } from "../src/format/index.ts";
+import { Qcow2File, readGuest } from "../src/index.ts";
 import { exported } from "./guest-content.ts";
 import { check, hasQemu, must, opened } from "./qemu.ts";
 import { Workspace } from "./workspace.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { Qcow2File, grow, setBacking } from "../src/format/index.ts";
+import { Qcow2File, grow, setBacking } from "../src/index.ts";
 import { check, hasQemu, io, MIB, must } from "./qemu.ts";
 import { Workspace } from "./workspace.ts";
 

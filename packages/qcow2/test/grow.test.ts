@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { Qcow2File, grow } from "../src/format/index.ts";
+import { Qcow2File, grow } from "../src/index.ts";
 import { check, GIB, hasQemu, io, KIB, MIB, must, TIB } from "./qemu.ts";
 import { Workspace } from "./workspace.ts";
 

@@ -1,7 +1,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { grow, Qcow2File, setBacking } from "../src/format/index.ts";
+import { grow, Qcow2File, setBacking } from "../src/index.ts";
 import { GIB, hasQemu, io, MIB, opened, run, type TestImage } from "./qemu.ts";
 import { Workspace } from "./workspace.ts";
 

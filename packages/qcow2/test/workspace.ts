@@ -9,7 +9,7 @@ import {
   GeneratedPassphrase,
   type Passphrase,
 } from "@luksmith/luks";
-import { createImage, type ImagePlan, planImage, type PlanRequest, Qcow2File } from "../src/format/index.ts";
+import { createImage, type ImagePlan, planImage, type PlanRequest, Qcow2File } from "../src/index.ts";
 import type { TestImage } from "./qemu.ts";
 
 /** A directory that goes away with the test. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { createSectorCipher, type LuksEngine, type SectorCipher, type VolumeKey } from "@luksmith/luks";
-import { exportGuest, Qcow2File, Qcow2Writer } from "../src/format/index.ts";
+import { exportGuest, Qcow2File, Qcow2Writer } from "../src/index.ts";
 import type { OurImage, Workspace } from "./workspace.ts";
 
 export interface Part {
@@ -38,7 +38,8 @@ export async function fill(
 ): Promise<void> {
   const from = await space.handle(path, "r");
   const writer = await Qcow2Writer.open(image.file, engine);
-  for (const extents of calls) await writer.write({ fd: from.fd, extents, ...keyOf(image) });
+  for (const extents of calls)
+    await writer.write({ from: { fd: from.fd, offset: 0n }, extents, ...keyOf(image) });
   await writer.finish();
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import type { GuestRun, Qcow2File } from "../src/format/index.ts";
+import type { GuestRun, Qcow2File } from "../src/index.ts";
 
 export const KIB = 1024n;
 export const MIB = 1024n * KIB;

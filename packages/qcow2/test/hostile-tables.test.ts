@@ -1,6 +1,6 @@
 import { truncate, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { Qcow2File } from "../src/format/index.ts";
+import { Qcow2File } from "../src/index.ts";
 import { MIB } from "./qemu.ts";
 import { type OurImage, Workspace } from "./workspace.ts";
 

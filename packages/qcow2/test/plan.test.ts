@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { formatContainer, GeneratedPassphrase } from "@luksmith/luks";
 import { describe, expect, it } from "vitest";
-import { imageWrites, planImage } from "../src/format/index.ts";
+import { imageWrites, planImage } from "../src/index.ts";
 import { GIB, KIB, MIB, TIB } from "./qemu.ts";
 
 describe("planImage", () => {

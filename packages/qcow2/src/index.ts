@@ -6,6 +6,7 @@ export { type GuestRun, guestRuns } from "./guest-runs.ts";
 export type { Backing, Extension, HostRange, Qcow2Header } from "./header.ts";
 export { LUKS_AREA_BYTES } from "./layout.ts";
 export { LuksArea } from "./luks-area.ts";
+export { type MadeImage, makeImage, type MakeImageRequest } from "./make-image.ts";
 export { type ImagePlan, planImage, type PlanRequest } from "./plan-image.ts";
 export {
   QCOW2_ERROR_CODES,

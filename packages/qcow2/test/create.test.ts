@@ -1,6 +1,6 @@
 import { unlock } from "@luksmith/luks";
 import { describe, expect, it } from "vitest";
-import { Qcow2File } from "../src/format/index.ts";
+import { Qcow2File } from "../src/index.ts";
 import { check, GIB, hasQemu, io, MIB, must, opened, run, TIB } from "./qemu.ts";
 import { Workspace } from "./workspace.ts";
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { LuksEngine } from "@luksmith/luks";
 import { afterAll, describe, expect, it } from "vitest";
-import { readGuest, spaceNeeded } from "../src/format/index.ts";
+import { readGuest, spaceNeeded } from "../src/index.ts";
 import { CANARY, cipherOf, exported, fill, type Part, source } from "./guest-content.ts";
 import { check, hasQemu, io, MIB, must, opened, runsOf } from "./qemu.ts";
 import { Workspace } from "./workspace.ts";

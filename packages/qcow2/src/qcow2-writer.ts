@@ -1,16 +1,15 @@
-import type { CopyExtent, LuksEngine, VolumeKey } from "@luksmith/luks";
+import type { CopyEnd, CopyExtent, LuksEngine, VolumeKey } from "@luksmith/luks";
 import { ClusterAllocator } from "./cluster-allocator.ts";
 import { contentParts, type Window, windowsOf } from "./content-parts.ts";
 import { L2Writer } from "./l2-writer.ts";
 import type { Qcow2File } from "./qcow2-file.ts";
 import { Qcow2Error } from "./qcow2-error.ts";
-import { findData } from "./zero-clusters.ts";
 import { placeWindow } from "./place-window.ts";
 
 /** Guest-visible bytes to put into a new image. */
 export interface GuestContent {
-  /** Open for reading, plain; offsets in it are offsets on the disk. */
-  fd: number;
+  /** Where byte 0 of the guest disk is read from. Its key, if it is encrypted, is as `volumeKey` below. */
+  from: CopyEnd;
   /** Multiples of 512. What is outside is not read, and reads as zero, or from the backing file. */
   extents: readonly { start: bigint; length: bigint }[];
   /** For an encrypted image. Must not be disposed before `write` has settled. */
@@ -20,17 +19,20 @@ export interface GuestContent {
   onProgress?(done: bigint, total: bigint): void;
 }
 
+/** What moves and looks through the data. */
+type Engine = Pick<LuksEngine, "copy" | "findData">;
+
 /**
  * Fills a new image. Clusters are taken at the file's end in the order of the guest disk, so that long runs stay
  * together; clusters of nothing but zeros take no room. Before `finish` the image is empty as before.
  */
 export class Qcow2Writer {
   readonly #image: Qcow2File;
-  readonly #engine: Pick<LuksEngine, "copy">;
+  readonly #engine: Engine;
   readonly #allocator: ClusterAllocator;
   readonly #l2: L2Writer;
 
-  private constructor(image: Qcow2File, engine: Pick<LuksEngine, "copy">, allocator: ClusterAllocator) {
+  private constructor(image: Qcow2File, engine: Engine, allocator: ClusterAllocator) {
     this.#image = image;
     this.#engine = engine;
     this.#allocator = allocator;
@@ -41,7 +43,7 @@ export class Qcow2Writer {
    * @param image - opened for reading and writing, as `createImage` left it
    * @throws Qcow2Error `Qcow2RequestInvalid` if there is data in it already
    */
-  static async open(image: Qcow2File, engine: Pick<LuksEngine, "copy">): Promise<Qcow2Writer> {
+  static async open(image: Qcow2File, engine: Engine): Promise<Qcow2Writer> {
     const { value: first } = await image.runs().next();
     const empty = first?.kind === "unallocated" && first.length === image.virtualSize;
     if (!empty || image.header.version !== 3 || image.header.snapshots > 0) {
@@ -53,7 +55,7 @@ export class Qcow2Writer {
   /**
    * Writes content; what was written by an earlier call stays. While one part is copied the next is looked through.
    *
-   * @throws Qcow2Error `Qcow2RequestInvalid`; what the engine's `copy` throws
+   * @throws Qcow2Error `Qcow2RequestInvalid`; what the engine throws
    */
   async write(content: GuestContent): Promise<void> {
     const { header, geometry, virtualSize } = this.#image;
@@ -96,21 +98,27 @@ export class Qcow2Writer {
 
   async #look(
     windows: Iterator<Window, undefined>,
-    { fd }: GuestContent,
+    { from, signal }: GuestContent,
   ): Promise<{ window: Window; found: Uint8Array } | undefined> {
     const { done, value: window } = windows.next();
     if (done === true) return undefined;
-    return { window, found: await findData(fd, window.parts, window, this.#image.geometry.clusterSize) };
+    const extents = window.parts.map(({ start, length }) => ({
+      start: BigInt(start),
+      length: BigInt(length),
+    }));
+    const unit = this.#image.geometry.clusterSize;
+    const stop = signal === undefined ? {} : { signal };
+    const found = await this.#engine.findData({ from, extents, length: endOf(extents), unit, ...stop });
+    return { window, found };
   }
 
-  async #fill(window: Window, found: Uint8Array, { fd, volumeKey, signal }: GuestContent): Promise<void> {
+  async #fill(window: Window, found: Uint8Array, { from, volumeKey, signal }: GuestContent): Promise<void> {
     const place = { image: this.#image, allocator: this.#allocator, l2: this.#l2 };
     const { data, gaps } = await placeWindow(window, found, place);
     const to = { fd: this.#image.handle.fd, offset: 0n, ...(volumeKey === undefined ? {} : { volumeKey }) };
     const common = { to, ...(signal === undefined ? {} : { signal }) };
     const plain = volumeKey === undefined;
     if (data.length > 0) {
-      const from = { fd, offset: 0n };
       await this.#engine.copy({ ...common, from, extents: data, length: endOf(data), sparse: plain });
     }
     // A plain new file reads as zero there already.

@@ -15,7 +15,7 @@ export interface Placement {
  * Gives the clusters of a window that hold data their places, in order, and enters them in the L2 tables. Other
  * clusters that content was given for hide the backing file's, if there is one.
  *
- * @param found - see `findData`
+ * @param found - a byte for each cluster of the window, 0: nothing but zeros
  */
 export async function placeWindow(
   { first, count, parts }: Window,
