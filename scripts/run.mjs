@@ -43,6 +43,11 @@ const TEST_PROGRAMS = {
   xmllint: "libxml2-utils",
   "/usr/share/libvirt/schemas/domain.rng": "libvirt0",
   ...OPENSTACK_PROGRAMS,
+  libvirtd: "libvirt-daemon",
+  virsh: "libvirt-clients",
+  "qemu-system-x86_64": "qemu-system-x86",
+  "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so": "libvirt-daemon-driver-qemu",
+  "/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so": "qemu-block-extra",
 };
 
 const [task = "help", ...rest] = process.argv.slice(2);

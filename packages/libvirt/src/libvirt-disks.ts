@@ -52,7 +52,10 @@ export interface Overlay {
   readonly device: string;
   /** A qcow2 file. */
   readonly file: string;
-  /** It exists: made before, with the disk as its backing file. Else QEMU makes it. */
+  /**
+   * It exists: made before, with the disk as its backing file. Else QEMU makes it, which takes seconds of key stretching
+   * for an encrypted one, and fails now and then on a busy host ("Unable to get accurate CPU usage"): better make it.
+   */
   readonly exists: boolean;
   /** The secret that encrypts it. */
   readonly secretId?: string;
@@ -60,7 +63,7 @@ export interface Overlay {
 
 export interface CopyTarget {
   readonly source: LayerSource;
-  /** It exists, with the right size. Else QEMU makes it. */
+  /** It exists, with the right size. Else QEMU makes it, with the same trouble as an overlay. */
   readonly exists: boolean;
 }
 
@@ -69,4 +72,6 @@ export interface BlockJob {
   /** No unit: `done` of `total`. */
   readonly done: bigint;
   readonly total: bigint;
+  /** A copy or an active commit has caught up and can be ended by `pivot`; `done` and `total` are equal before that. */
+  readonly ready: boolean;
 }

@@ -7,6 +7,7 @@ const BY_NUMBER: Readonly<Record<number, ErrorCode>> = {
   [ERROR_NUMBER.domainExists]: "DomainExists",
   [ERROR_NUMBER.operationInvalid]: "DomainStateConflict",
   [ERROR_NUMBER.operationTimeout]: "DomainBusy",
+  [ERROR_NUMBER.blockCopyActive]: "DomainBusy",
   [ERROR_NUMBER.noSecret]: "GuestSecretMissing",
   [ERROR_NUMBER.xmlError]: "DomainXmlInvalid",
   [ERROR_NUMBER.xmlDetail]: "DomainXmlInvalid",

@@ -19,6 +19,8 @@ export interface TestDisk {
 export interface TestGuest {
   readonly uuid: string;
   readonly name: string;
+  /** The first of its disks. */
+  readonly root: TestDisk;
   readonly disks: readonly TestDisk[];
   readonly console: GuestConsole;
   /** The socket of its console. */
@@ -26,6 +28,7 @@ export interface TestGuest {
   readonly xml: string;
 }
 
+const SECTOR = 512;
 const MIB = 1024 * 1024;
 
 /** A connection to an environment and the guests of one test, which are gone when it ends. */
@@ -61,15 +64,16 @@ export class Bench {
     const { header, writes, volumeKey } = formatContainer({ uuid, passphrase });
     volumeKey[Symbol.dispose]();
     const fd = openSync(file, "wx+");
-    for (const { bytes, offset } of writes) writeSync(fd, bytes, 0, bytes.length, Number(offset));
-    ftruncateSync(fd, header.payloadOffset * 512 + mebibytes * MIB);
+    for (const { bytes, offset } of writes) writeSync(fd, bytes, 0, bytes.length, offset);
+    ftruncateSync(fd, header.payloadOffset * SECTOR + mebibytes * MIB);
     closeSync(fd);
     const disk = placed(uuid, secretId, file, device, mebibytes * MIB);
     return { disk, file, passphrase, secretId };
   }
 
   /** Defined, not started; without secrets in libvirt. */
-  async define(disks: readonly TestDisk[], changes: Partial<Guest> = {}): Promise<TestGuest> {
+  async define(disks: readonly [TestDisk, ...TestDisk[]], changes: Partial<Guest> = {}): Promise<TestGuest> {
+    const [root] = disks;
     const uuid = changes.uuid ?? randomUUID();
     const [name, path] = [`instance-${uuid.slice(0, 8)}`, this.path("console")];
     const guest = { ...tinyGuestOf(await tinyGuest()), uuid, name, disks: disks.map(({ disk }) => disk) };
@@ -83,11 +87,11 @@ export class Bench {
       await libvirt.domains.destroy(uuid, testContext()).catch(() => false);
       await libvirt.domains.undefine(uuid, testContext());
     });
-    return { uuid, name, disks, console, consolePath: path, xml };
+    return { uuid, name, root, disks, console, consolePath: path, xml };
   }
 
   /** Sets the secrets and starts it; returns when it takes commands. */
-  async boot(disks: readonly TestDisk[], changes: Partial<Guest> = {}): Promise<TestGuest> {
+  async boot(disks: readonly [TestDisk, ...TestDisk[]], changes: Partial<Guest> = {}): Promise<TestGuest> {
     const guest = await this.define(disks, changes);
     await this.setSecrets(guest);
     await this.libvirt.domains.start(guest.uuid, this.ctx);

@@ -99,27 +99,17 @@ describe("a daemon", () => {
     expect(await promise).toBe(KEEPALIVE.pong);
   });
 
-  test.each([
-    ["hangs up", "LibvirtUnavailable", (_: unknown, answer: { hangUp(): void }) => answer.hangUp()],
-    [
-      "sends a length that no message has",
-      "LibvirtProtocolError",
-      (_: unknown, answer: { raw(bytes: Uint8Array): void }) => answer.raw(Buffer.alloc(64, 0xff)),
-    ],
+  test.each<[string, string, Behaviour]>([
+    ["hangs up", "LibvirtUnavailable", (_, { hangUp }) => hangUp()],
+    ["sends a length of no message", "LibvirtProtocolError", (_, { raw }) => raw(Buffer.alloc(64, 0xff))],
     [
       "speaks HTTP",
       "LibvirtProtocolError",
-      (_: unknown, answer: { raw(bytes: Uint8Array): void }) =>
-        answer.raw(Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n")),
+      (_, { raw }) => raw(Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n")),
     ],
-    [
-      "ends its answer too soon",
-      "LibvirtProtocolError",
-      (_: unknown, answer: { reply(write: (writer: { uint(value: number): unknown }) => unknown): void }) =>
-        answer.reply((writer) => writer.uint(1)),
-    ],
-  ] as const)("that %s fails every call under way", async (_, code, behave) => {
-    const libvirt = await connected(behave as Behaviour);
+    ["ends its answer too soon", "LibvirtProtocolError", (_, { reply }) => reply((writer) => writer.uint(1))],
+  ])("that %s fails every call under way", async (_, code, behave) => {
+    const libvirt = await connected(behave);
     const calls = [libvirt.version(testContext()), libvirt.version(testContext())];
     for (const call of calls) await expect(call).rejects.toMatchObject({ code });
   });

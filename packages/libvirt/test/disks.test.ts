@@ -46,7 +46,7 @@ describe("a disk that is plugged in while the guest runs", () => {
     const xml = diskXml(later.disk);
     const attach = () => b.libvirt.disks.attach(uuid, xml, b.ctx);
     await expect(attach()).rejects.toMatchObject({ code: "GuestSecretMissing" });
-    await b.secrets.ensure(secretOf(uuid, later), guest.disks[0]!.passphrase, b.ctx);
+    await b.secrets.ensure(secretOf(uuid, later), guest.root.passphrase, b.ctx);
     await expect(attach()).rejects.toMatchObject({ code: "GuestDiskNotOpened" });
     await b.secrets.ensure(secretOf(uuid, later), later.passphrase, b.ctx);
     await attach();
@@ -81,8 +81,8 @@ test("a running guest moves to another daemon, its disk copied from one key to a
   await target.secrets.ensure(secretOf(uuid, copy), copy.passphrase, target.ctx);
   const consolePath = target.path("console");
   const destinationXml = guest.xml
-    .replaceAll(guest.disks[0]!.file, copy.file)
-    .replaceAll(guest.disks[0]!.secretId, copy.secretId)
+    .replaceAll(guest.root.file, copy.file)
+    .replaceAll(guest.root.secretId, copy.secretId)
     .replaceAll(guest.consolePath, consolePath);
   await source.libvirt.domains.migrate(
     uuid,
@@ -106,5 +106,5 @@ test("a running guest moves to another daemon, its disk copied from one key to a
   using console = new GuestConsole(consolePath);
   expect(await console.holds("/dev/vda", CANARY)).toBe(true);
   expect(events).toContain("stopped");
-  for (const { file } of [guest.disks[0]!, copy]) expect(readFileSync(file).includes(CANARY)).toBe(false);
+  for (const { file } of [guest.root, copy]) expect(readFileSync(file).includes(CANARY)).toBe(false);
 }, 600_000);

@@ -77,7 +77,10 @@ describe("domainXml", () => {
           disk: { type: "file" },
           serial: { type: "pty" },
           rng: { model: "virtio" },
-          controller: [{ model: "pcie-root" }, ...Array(1 + 3 + 4).fill({ model: "pcie-root-port" })],
+          controller: [
+            { model: "pcie-root" },
+            ...Array.from({ length: 1 + 3 + 4 }, () => ({ model: "pcie-root-port" })),
+          ],
         },
       },
     });
@@ -129,10 +132,10 @@ describe("domainDisks", () => {
     const xml = `<domain><devices>${diskXml(placedDisk())}${beside}<disk device='cdrom'><target dev='sda'/></disk>
       <disk type='network'><source protocol='rbd' name='vms/x'/><target dev='vdc'/></disk></devices></domain>`;
     expect(domainDisks(xml)).toEqual([
-      { device: "vda", source: "/instances/vm/disk", encrypted: true },
-      { device: "vdb", source: "/dev/vg/lv", encrypted: true },
-      { device: "sda", source: undefined, encrypted: false },
-      { device: "vdc", source: "vms/x", encrypted: false },
+      { device: "vda", source: "/instances/vm/disk", encrypted: true, mirrored: false },
+      { device: "vdb", source: "/dev/vg/lv", encrypted: true, mirrored: false },
+      { device: "sda", source: undefined, encrypted: false, mirrored: false },
+      { device: "vdc", source: "vms/x", encrypted: false, mirrored: false },
     ]);
   });
 });

@@ -20,9 +20,9 @@ export type Behaviour = (message: Message, answer: Answer) => void;
 
 export interface Answer {
   /** An answer to this message, or to another serial. */
-  reply(write?: (writer: XdrWriter) => unknown, serial?: number): void;
-  raw(bytes: Uint8Array): void;
-  hangUp(): void;
+  readonly reply: (write?: (writer: XdrWriter) => unknown, serial?: number) => void;
+  readonly raw: (bytes: Uint8Array) => void;
+  readonly hangUp: () => void;
 }
 
 /** A program that speaks as much of libvirt's protocol as a test of broken daemons needs; its URI. */

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sharedLibvirt } from "@luksmith/testing-services";
 import { beforeAll, describe, expect, test } from "vitest";
-import { connectLibvirt } from "../src/client.ts";
+import { connectLibvirt, domainDisks } from "../src/client.ts";
 import { Bench } from "./bench.ts";
 
 const CANARY = "luksmith canary: never in the clear";
@@ -16,31 +16,35 @@ const contains = (file: string, text: string) => readFileSync(file).includes(tex
 describe("what libvirt would do to an encrypted disk", () => {
   test("a plain overlay is refused; an encrypted one holds nothing in the clear, and merges back", async () => {
     const b = await bench();
-    const { uuid, console, disks } = await b.boot([b.disk("vda"), b.disk("vdb")]);
+    const [first, second] = [b.disk("vda"), b.disk("vdb")];
+    const { uuid, console } = await b.boot([first, second]);
     const file = b.path("overlay");
     const overlay = { device: "vda", file, exists: false };
     await expect(b.libvirt.disks.snapshot(uuid, [overlay], b.ctx)).rejects.toMatchObject({
       code: "PlaintextCopyRefused",
     });
     expect(existsSync(file)).toBe(false);
-    const { secretId } = disks[0]!;
-    await b.libvirt.disks.snapshot(uuid, [{ ...overlay, secretId }], b.ctx);
+    const { secretId } = first;
+    await patiently(() => b.libvirt.disks.snapshot(uuid, [{ ...overlay, secretId }], b.ctx));
     await console.write("/dev/vda", CANARY);
     await console.write("/dev/vdb", CANARY);
     // It is in the overlay, whose size says so, but not to be read there.
     expect(readFileSync(file).length).toBeGreaterThan(65_536);
     expect(contains(file, CANARY)).toBe(false);
     // libvirt would have given the other disk an overlay as well, a plain one.
-    expect(await b.libvirt.domains.xml(uuid, b.ctx)).toContain(`<source file='${disks[1]!.file}'`);
+    expect(domainDisks(await b.libvirt.domains.xml(uuid, b.ctx))).toEqual([
+      { device: "vda", source: file, encrypted: true, mirrored: false },
+      { device: "vdb", source: second.file, encrypted: true, mirrored: false },
+    ]);
     await b.libvirt.disks.commit(uuid, "vda", b.ctx);
     expect(await console.holds("/dev/vda", CANARY)).toBe(true);
     expect(await b.libvirt.domains.xml(uuid, b.ctx)).not.toContain(file);
-    for (const each of disks) expect(contains(each.file, CANARY)).toBe(false);
+    for (const each of [first, second]) expect(contains(each.file, CANARY)).toBe(false);
   }, 300_000);
 
   test("a plain copy is refused; an encrypted one holds nothing in the clear, and the guest goes on with it", async () => {
     const b = await bench();
-    const { uuid, console, disks } = await b.boot([b.disk("vda")]);
+    const { uuid, console, root } = await b.boot([b.disk("vda")]);
     await console.write("/dev/vda", CANARY);
     // A container of the same size, made before: QEMU's own takes minutes of key stretching on a busy machine.
     const target = b.disk("vda");
@@ -57,11 +61,13 @@ describe("what libvirt would do to an encrypted disk", () => {
     await b.libvirt.disks.startCopy(uuid, "vda", { source: { ...source, secretId }, exists: true }, b.ctx);
     await expect
       .poll(() => b.libvirt.disks.job(uuid, "vda", b.ctx), { timeout: 60_000 })
-      .toSatisfy((job) => job !== undefined && job.total > 0n && job.done === job.total);
+      .toMatchObject({ kind: "copy", ready: true });
     await b.libvirt.disks.finishCopy(uuid, "vda", "pivot", b.ctx);
-    expect(await b.libvirt.domains.xml(uuid, b.ctx)).toContain(`<source file='${target.file}'`);
+    expect(domainDisks(await b.libvirt.domains.xml(uuid, b.ctx))).toEqual([
+      { device: "vda", source: target.file, encrypted: true, mirrored: false },
+    ]);
     expect(await console.holds("/dev/vda", CANARY)).toBe(true);
-    for (const each of [disks[0]!, target]) expect(contains(each.file, CANARY)).toBe(false);
+    for (const each of [root, target]) expect(contains(each.file, CANARY)).toBe(false);
   }, 300_000);
 
   test("a disk grows under the guest, and never shrinks", async () => {
@@ -119,9 +125,7 @@ describe("a guest that cannot have its disk", () => {
       if (what.startsWith("another")) {
         await b.libvirt.secrets.setValue(disk.secretId, b.disk("vdb").passphrase, b.ctx);
       }
-      const { truncateSync, writeFileSync, rmSync } = await import("node:fs");
       if (what.includes("header")) {
-        truncateSync(disk.file, 0);
         writeFileSync(disk.file, Buffer.alloc(4 * 1_048_576));
       }
       if (what.includes("not there")) rmSync(disk.file);
@@ -169,8 +173,8 @@ describe("a guest that cannot have its disk", () => {
 
 test("the passphrase is nowhere but in memory", async () => {
   const b = await bench();
-  const { name, disks } = await b.boot([b.disk("vda")]);
-  const needles = disks[0]!.passphrase.use((bytes) => [
+  const { name, root } = await b.boot([b.disk("vda")]);
+  const needles = root.passphrase.use((bytes) => [
     Buffer.from(bytes),
     Buffer.from(Buffer.from(bytes).toString("base64")),
     Buffer.from(Buffer.from(bytes).toString("hex")),
@@ -183,10 +187,10 @@ test("the passphrase is nowhere but in memory", async () => {
   expect(files.length).toBeGreaterThan(5);
   for (const needle of needles) {
     expect(commandLine.includes(needle)).toBe(false);
-    for (const file of files) expect(readFileSync(file).includes(needle), file).toBe(false);
+    expect(files.filter((file) => readFileSync(file).includes(needle))).toEqual([]);
   }
   using again = await connectLibvirt(b.env.uri, b.ctx);
-  expect(await again.secrets.attributes(disks[0]!.secretId, b.ctx)).toEqual({
+  expect(await again.secrets.attributes(root.secretId, b.ctx)).toEqual({
     ephemeral: true,
     private: true,
   });
@@ -195,4 +199,15 @@ test("the passphrase is nowhere but in memory", async () => {
 function regularFiles(folder: string): readonly string[] {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
   return entries.filter((each) => each.isFile()).map((each) => join(each.parentPath, each.name));
+}
+
+/** QEMU measures how fast it stretches keys before it encrypts, and gives up when the machine is too busy for that. */
+async function patiently(run: () => Promise<void>): Promise<void> {
+  for (let left = 10; ; left--) {
+    try {
+      return await run();
+    } catch (error) {
+      if (left === 0 || !String(error).includes("accurate CPU usage")) throw error;
+    }
+  }
 }

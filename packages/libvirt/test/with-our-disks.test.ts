@@ -40,9 +40,9 @@ describe("withOurDisks", () => {
     const xml = withOurDisks(THEIRS, [placedDisk(), data], { uuid: UUID });
     expect(() => validate("domain", xml)).not.toThrow();
     expect(domainDisks(xml)).toEqual([
-      { device: "vda", source: "/instances/vm/disk", encrypted: true },
-      { device: "sda", source: "/iso", encrypted: false },
-      { device: "vdb", source: "/instances/vm/disk.eph0", encrypted: true },
+      { device: "vda", source: "/instances/vm/disk", encrypted: true, mirrored: false },
+      { device: "sda", source: "/iso", encrypted: false, mirrored: false },
+      { device: "vdb", source: "/instances/vm/disk.eph0", encrypted: true, mirrored: false },
     ]);
     for (const kept of [
       "<!-- the web server -->",
@@ -69,7 +69,9 @@ describe("withOurDisks", () => {
 
   test("makes a place where there is none", () => {
     const xml = withOurDisks("<domain type='qemu'><name>x</name></domain>", [placedDisk()]);
-    expect(domainDisks(xml)).toEqual([{ device: "vda", source: "/instances/vm/disk", encrypted: true }]);
+    expect(domainDisks(xml)).toEqual([
+      { device: "vda", source: "/instances/vm/disk", encrypted: true, mirrored: false },
+    ]);
   });
 
   test.each([

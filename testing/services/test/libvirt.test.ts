@@ -52,6 +52,8 @@ test.each(["stop", "kill9"] as const)(
     expect(isAlive(pid)).toBe(true);
     await env.start();
     expect(await virsh(env, "list", "--name")).toBe("survivor");
+    // It waits for the daemon to be done with looking after the guest: destroyed before that, it would be gone at once.
+    await virsh(env, "qemu-monitor-command", "survivor", "--hmp", "info status");
     await virsh(env, "destroy", "survivor");
     await expect.poll(() => isAlive(pid), { timeout: 20_000 }).toBe(false);
   },

@@ -73,6 +73,14 @@ export const ERROR_CODES = {
   StateLocked: "conflict",
   JournalCorrupt: "integrity",
   RecoveryIncomplete: "integrity",
+  // the daemon
+  SocketUnsafe: "config",
+  SocketInUse: "conflict",
+  DaemonUnavailable: "unavailable",
+  DaemonStopping: "unavailable",
+  QueueFull: "unavailable",
+  TaskNotFound: "not-found",
+  IdempotencyKeyReused: "input",
   // key managers
   EphemeralEncryptionSecretNotFound: "not-found",
   EphemeralEncryptionCleanupFailed: "unavailable",

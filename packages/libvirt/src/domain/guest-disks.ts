@@ -9,6 +9,8 @@ export interface DomainDisk {
   readonly source: string | undefined;
   /** Whether its topmost layer is. */
   readonly encrypted: boolean;
+  /** A copy or a merge of it has caught up. */
+  readonly mirrored: boolean;
 }
 
 /** The disks of a domain, ours or not. */
@@ -30,5 +32,6 @@ function diskOf(disk: Element): DomainDisk {
     device: attribute(child(disk, "target"), "dev") ?? "",
     source: sourceOf(disk),
     encrypted: encryption !== undefined,
+    mirrored: attribute(child(disk, "mirror"), "ready") === "yes",
   };
 }

@@ -4,7 +4,6 @@
  */
 export const PROCEDURE = {
   connectOpen: 1,
-  connectClose: 2,
   connectGetVersion: 4,
   connectGetCapabilities: 7,
   domainDestroyFlags: 234,
@@ -16,7 +15,6 @@ export const PROCEDURE = {
   domainSuspend: 34,
   authList: 66,
   authPolkit: 70,
-  domainCreateXml: 10,
   secretLookupByUuid: 141,
   secretDefineXml: 142,
   secretGetXmlDesc: 143,
@@ -27,8 +25,6 @@ export const PROCEDURE = {
   connectGetLibVersion: 157,
   domainAttachDeviceFlags: 160,
   domainDetachDeviceFlags: 161,
-  domainAbortJob: 164,
-  domainUpdateDeviceFlags: 174,
   domainSnapshotCreateXml: 185,
   domainGetBlockInfo: 194,
   domainCreateWithFlags: 196,

@@ -20,6 +20,7 @@ export const ERROR_NUMBER = {
   configUnsupported: 67,
   operationTimeout: 68,
   authCancelled: 79,
+  blockCopyActive: 83,
   operationUnsupported: 84,
   accessDenied: 88,
   xmlInvalidSchema: 92,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { cancelledError, LuksmithError, type OpContext } from "@luksmith/core";
 import { copyXml, snapshotXml } from "../domain/copy-xml.ts";
+import { domainDisks } from "../domain/guest-disks.ts";
 import type { BlockInfo, BlockJob, CopyTarget, LibvirtDisks, Overlay } from "../libvirt-disks.ts";
 import { explained } from "../libvirt-error.ts";
 import type { Procedure } from "./procedures.ts";
@@ -124,9 +125,9 @@ export class RpcDisks implements LibvirtDisks {
     await this.#onDisk("domainBlockCopy", "copying", uuid, device, write, () => {}, ctx, timeoutMs);
   }
 
-  job(uuid: string, device: string, ctx: OpContext): Promise<BlockJob | undefined> {
+  async job(uuid: string, device: string, ctx: OpContext): Promise<BlockJob | undefined> {
     const write = (writer: XdrWriter) => writer.string(device).uint(NO_FLAGS);
-    const read = (reader: XdrReader): BlockJob | undefined => {
+    const read = (reader: XdrReader) => {
       const found = reader.int();
       const kind = JOB_KINDS[reader.int()] ?? "unknown";
       // The bandwidth.
@@ -134,7 +135,18 @@ export class RpcDisks implements LibvirtDisks {
       const [done, total] = [reader.hyper(), reader.hyper()];
       return found === 1 ? { kind, done, total } : undefined;
     };
-    return this.#onDisk("domainGetBlockJobInfo", "looking at the job of", uuid, device, write, read, ctx);
+    const job = await this.#onDisk(
+      "domainGetBlockJobInfo",
+      "looking at the job of",
+      uuid,
+      device,
+      write,
+      read,
+      ctx,
+    );
+    if (!job) return undefined;
+    const disks = domainDisks(await this.#domains.xml(uuid, ctx));
+    return { ...job, ready: disks.some((disk) => disk.device === device && disk.mirrored) };
   }
 
   async finishCopy(uuid: string, device: string, go: "pivot" | "stay", ctx: OpContext): Promise<void> {
@@ -142,13 +154,12 @@ export class RpcDisks implements LibvirtDisks {
     await this.#onDisk("domainBlockJobAbort", "ending the job of", uuid, device, write, () => {}, ctx);
   }
 
-  /** A job that has caught up says so by `done` and `total`; an empty one is not there yet. */
   async #ready(uuid: string, device: string, ctx: OpContext): Promise<void> {
     const end = Date.now() + COMMIT_TIMEOUT_MS;
     for (;;) {
       const job = await this.job(uuid, device, ctx);
       if (job === undefined) throw this.#lost(uuid, device);
-      if (job.total > 0n && job.done === job.total) return;
+      if (job.ready) return;
       if (ctx.signal.aborted) throw cancelledError(ctx.signal.reason);
       if (Date.now() > end) throw this.#lost(uuid, device);
       await sleep(POLL_MS);

@@ -8,6 +8,18 @@ import type {
   StartOptions,
 } from "../libvirt-domains.ts";
 import { explained } from "../libvirt-error.ts";
+import {
+  NO_FLAGS,
+  MAX_DOMAINS,
+  DEFINE_VALIDATE,
+  CREATE_PAUSED,
+  XML_INACTIVE,
+  UNDEFINE_ALL,
+  MIGRATE,
+  LIFECYCLE_EVENT,
+  STATES,
+  EVENTS,
+} from "./domain-numbers.ts";
 import type { Procedure } from "./procedures.ts";
 import { ERROR_NUMBER, RemoteError } from "./remote-error.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
@@ -15,46 +27,8 @@ import { domain, type WireDomain, writeDomain, writeTextParameters, writeUuid } 
 import type { XdrReader } from "./xdr-reader.ts";
 import type { XdrWriter } from "./xdr-writer.ts";
 
-const NO_FLAGS = 0;
-const MAX_DOMAINS = 16_384;
 const START_TIMEOUT_MS = 60_000;
 const MIGRATION_TIMEOUT_MS = 3_600_000;
-const DEFINE_VALIDATE = 1;
-const CREATE_PAUSED = 1;
-const XML_INACTIVE = 2;
-/** Saved memory, metadata of snapshots and checkpoints, NVRAM. */
-const UNDEFINE_ALL = 1 | 2 | 4 | 16;
-const MIGRATE = {
-  live: 1,
-  peerToPeer: 2,
-  persistOver: 8,
-  undefineSource: 16,
-  copyDisks: 64,
-  abortOnError: 4096,
-};
-const LIFECYCLE_EVENT = 0;
-
-const STATES: readonly DomainState[] = [
-  "no-state",
-  "running",
-  "blocked",
-  "paused",
-  "in-shutdown",
-  "off",
-  "crashed",
-  "pm-suspended",
-];
-const EVENTS: readonly DomainEvent["kind"][] = [
-  "defined",
-  "undefined",
-  "started",
-  "suspended",
-  "resumed",
-  "stopped",
-  "shutdown",
-  "pm-suspended",
-  "crashed",
-];
 
 export class RpcDomains implements LibvirtDomains {
   readonly #connection: RpcConnection;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { beginMessage, finishMessage, type Message, MessageSplitter, REMOTE_PROGRAM } from "./message.ts";
 import { readRemoteError } from "./remote-error.ts";
@@ -20,6 +20,15 @@ const READERS: readonly ((reader: XdrReader) => unknown)[] = [
   (reader) => [reader.hyper(), reader.hyper(), reader.hyper()],
   readRemoteError,
 ];
+
+/** Anything but `XdrError` is a mistake of ours. */
+function refusesProperly(read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof XdrError)) throw error;
+  }
+}
 
 describe("what is written", () => {
   test("is read back, with the padding that XDR wants", () => {
@@ -72,16 +81,10 @@ describe("what is written", () => {
 
 describe("bytes of a stranger", () => {
   test("are read or refused, and never crash or hang", () => {
-    fc.assert(
-      fc.property(bytes(), fc.nat({ max: READERS.length - 1 }), (data, which) => {
-        try {
-          READERS[which]?.(new XdrReader(data));
-        } catch (error) {
-          expect(error).toBeInstanceOf(XdrError);
-        }
-      }),
-      { numRuns: 20_000 },
+    const property = fc.property(bytes(), fc.nat({ max: READERS.length - 1 }), (data, which) =>
+      refusesProperly(() => READERS[which]?.(new XdrReader(data))),
     );
+    expect(() => fc.assert(property, { numRuns: 20_000 })).not.toThrow();
   });
 
   test("that claim long lists or strings cost nothing", () => {
@@ -92,19 +95,15 @@ describe("bytes of a stranger", () => {
   });
 
   test("come as messages however they are cut, or are refused", () => {
-    fc.assert(
-      fc.property(bytes(), fc.integer({ min: 1, max: 64 }), (data, step) => {
+    const property = fc.property(bytes(), fc.integer({ min: 1, max: 64 }), (data, step) =>
+      refusesProperly(() => {
         const splitter = new MessageSplitter(256);
-        try {
-          for (let at = 0; at < data.length; at += step) {
-            for (const message of splitter.push(data.subarray(at, at + step))) message.body.string();
-          }
-        } catch (error) {
-          expect(error).toBeInstanceOf(XdrError);
+        for (let at = 0; at < data.length; at += step) {
+          for (const message of splitter.push(data.subarray(at, at + step))) message.body.string();
         }
       }),
-      { numRuns: 5000 },
     );
+    expect(() => fc.assert(property, { numRuns: 5000 })).not.toThrow();
   });
 });
 

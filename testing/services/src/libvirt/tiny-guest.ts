@@ -76,14 +76,24 @@ async function build(directory: string, init: Buffer): Promise<void> {
 
 /** The kernel is not installed: that would make a machine boot it. */
 async function unpackPackages(scratch: string, into: string): Promise<void> {
-  const { stdout } = await run("apt-cache", ["depends", "linux-image-cloud-amd64"]);
-  const kernel = /Depends: (linux-image-\S+)/.exec(stdout)?.[1];
-  if (kernel === undefined) throw new Error("apt-cache knows no linux-image-cloud-amd64; run apt-get update");
+  let kernel = await kernelPackage();
+  if (kernel === undefined) {
+    // A machine to which nothing was ever installed may know no packages.
+    await run("apt-get", ["-qq", "update"]);
+    kernel = await kernelPackage();
+  }
+  if (kernel === undefined) throw new Error("apt-cache knows no linux-image-cloud-amd64");
   const packages = [kernel, "busybox-static"];
   await run("apt-get", ["-qq", "-o", "APT::Sandbox::User=root", "download", ...packages], { cwd: scratch });
   for (const name of await readdir(scratch)) {
     if (name.endsWith(".deb")) await run("dpkg-deb", ["-x", join(scratch, name), into]);
   }
+}
+
+async function kernelPackage(): Promise<string | undefined> {
+  // Fails, or says nothing, where the name is not known.
+  const said = await run("apt-cache", ["depends", "linux-image-cloud-amd64"]).catch(() => undefined);
+  return /Depends: (linux-image-\S+)/.exec(said?.stdout ?? "")?.[1];
 }
 
 /** Numbered, so that the guest loads them in order. The package has no modules.dep; each module says what it needs. */
