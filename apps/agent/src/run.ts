@@ -22,7 +22,7 @@ export async function run(argv: readonly string[], io: Io, options: RunOptions =
   let exitCode = 0;
   let session: Session | undefined;
   const dispatch = async (work: Work): Promise<void> => {
-    session = new Session(io, program.opts<GlobalOptions>(), stop.signal, argv.join(" "), options);
+    session = new Session(io, program.opts<GlobalOptions>(), stop, argv.join(" "), options);
     await using _ended = session;
     exitCode = (await work(session)) ?? 0;
   };

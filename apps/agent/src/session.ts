@@ -1,11 +1,23 @@
 import { randomUUID } from "node:crypto";
-import { type HostConfig, loadConfig, type Logger, type OpContext } from "@luksmith/core/host";
-import { ReadableHost, WritableHost } from "@luksmith/core/host";
+import { existsSync } from "node:fs";
+import {
+  type HostConfig,
+  type JournalListener,
+  loadConfig,
+  type Logger,
+  type OpContext,
+  type OpenHostOptions,
+  ReadableHost,
+  WritableHost,
+} from "@luksmith/core/host";
+import type { Action } from "./actions/action.ts";
+import type { DaemonClient } from "./client/daemon-client.ts";
 import { importPlugin } from "./import-plugin.ts";
 import type { Io } from "./io.ts";
 import { configuredLevel, environmentLevel, lazyLogger, type LogLevel } from "./lazy-logger.ts";
 import { ProgressLine } from "./output/progress-line.ts";
 import type { RunOptions } from "./run.ts";
+import type { Stopper } from "./stopper.ts";
 import { type UserToken, userToken } from "./input/user-token.ts";
 
 /** The options that every command takes. */
@@ -16,6 +28,11 @@ export interface GlobalOptions {
   readonly osTokenStdin?: boolean;
 }
 
+const SERVICE = {
+  first: "stopping; what runs is given time to end",
+  again: "still stopping; what runs ends or is taken back, and must not be cut short",
+};
+
 /** What one command line has to work with: its configuration, host and context, each made when it is asked for. */
 export class Session {
   readonly io: Io;
@@ -23,7 +40,7 @@ export class Session {
   /** Standard input is the user's token. */
   readonly osTokenStdin: boolean;
   readonly #globals: GlobalOptions;
-  readonly #signal: AbortSignal;
+  readonly #stop: Stopper;
   readonly #command: string;
   readonly #options: RunOptions;
   readonly #progress: ProgressLine | undefined;
@@ -33,12 +50,12 @@ export class Session {
   #log: Logger | undefined;
 
   /** @throws `UsageError` */
-  constructor(io: Io, globals: GlobalOptions, signal: AbortSignal, command: string, options: RunOptions) {
+  constructor(io: Io, globals: GlobalOptions, stop: Stopper, command: string, options: RunOptions) {
     this.io = io;
     this.json = globals.json ?? false;
     this.osTokenStdin = globals.osTokenStdin ?? false;
     this.#globals = globals;
-    this.#signal = signal;
+    this.#stop = stop;
     this.#command = command;
     this.#options = options;
     this.#level = environmentLevel(io.env);
@@ -64,11 +81,37 @@ export class Session {
     const user = await this.#user;
     return {
       requestId,
-      signal: this.#signal,
+      signal: this.#stop.signal,
       log,
       ...(user ? { userToken: user } : {}),
       ...(progress ? { progress } : {}),
     };
+  }
+
+  /** For the daemon itself: it acts as nobody, logs as the configuration says, and lets things end when it is stopped. */
+  async serviceContext(): Promise<OpContext> {
+    const config = await this.config();
+    this.#stop.words = SERVICE;
+    this.#log = lazyLogger(this.#level ?? config.luksmith.log_level, (line) => this.#writeLog(line));
+    return { requestId: `req-${randomUUID()}`, signal: this.#stop.signal, log: this.#log };
+  }
+
+  /** The daemon that works on this host's state; undefined: there is none. */
+  async daemon(): Promise<DaemonClient | undefined> {
+    const config = await this.config();
+    if (!existsSync(config.luksmith.socket)) return undefined;
+    const { DaemonClient: client } = await import("./client/daemon-client.ts");
+    return await client.find(config);
+  }
+
+  /** Changes the host, by the daemon where one runs. */
+  async perform<I, D>(action: Action<I, D>, input: I): Promise<D> {
+    const daemon = await this.daemon();
+    const ctx = await this.context();
+    // Asserted: the daemon runs the same action.
+    if (daemon) return (await daemon.perform(action.request(input), ctx)) as D;
+    await using host = await this.write(ctx);
+    return await action.run(host, input, ctx);
   }
 
   /** The host for looking; changes nothing. The caller disposes it. */
@@ -77,10 +120,18 @@ export class Session {
   }
 
   /** The host for changing; whatever was left unfinished has been ended. The caller disposes it. */
-  async write(ctx: OpContext): Promise<WritableHost> {
-    const { onJournal } = this.#options;
-    const options = { importModule: importPlugin, command: `luksmith ${this.#command}` };
-    return WritableHost.write(await this.config(), { ...options, ...(onJournal ? { onJournal } : {}) }, ctx);
+  async write(
+    ctx: OpContext,
+    told: Pick<OpenHostOptions, "onJournal" | "onKeyManager"> = {},
+  ): Promise<WritableHost> {
+    const options = { importModule: importPlugin, command: `luksmith ${this.#command}`, ...told };
+    const { onJournal: watch } = this.#options;
+    const { onJournal } = told;
+    const both: JournalListener = (event) => {
+      onJournal?.(event);
+      watch?.(event);
+    };
+    return WritableHost.write(await this.config(), { ...options, onJournal: both }, ctx);
   }
 
   /** The command's result: one JSON document, or the text for people. */

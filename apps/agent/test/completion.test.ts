@@ -20,7 +20,7 @@ async function offered(...words: readonly string[]): Promise<readonly string[]> 
 describe("completion", () => {
   test("bash completes commands, below commands too", async () => {
     expect(await offered("")).toEqual(expect.arrayContaining(["plan", "create", "secret", "completion"]));
-    expect(await offered("re")).toEqual(["resize", "rebase", "rekey", "recover"]);
+    expect(await offered("re")).toEqual(expect.arrayContaining(["resize", "rebase", "rekey", "recover"]));
     expect(await offered("secret", "")).toEqual(["reveal"]);
     expect(await offered("--json", "config", "s")).toEqual(["show"]);
     expect(await offered("completion", "f")).toEqual(["fish"]);

@@ -1,4 +1,4 @@
-import type { CacheEntry, Download } from "@luksmith/core/host";
+import type { CacheEntry, CacheListing, Download } from "@luksmith/core/host";
 
 /** A base image in JSON. */
 export interface BaseDocument {
@@ -45,4 +45,9 @@ export function downloadDocument(download: Download): DownloadDocument {
 /** For people. */
 export function downloadName({ image_id, complete }: DownloadDocument): string {
   return complete ? image_id : `${image_id} (unfinished)`;
+}
+
+/** The cache, as `cache list` gives it. */
+export function cacheDocument({ bases, downloads }: CacheListing) {
+  return { bases: bases.map(baseDocument), downloads: downloads.map(downloadDocument) };
 }

@@ -1,11 +1,5 @@
 import { cacheList } from "@luksmith/core/host";
-import {
-  type BaseDocument,
-  baseDocument,
-  type DownloadDocument,
-  downloadDocument,
-  downloadName,
-} from "./cache-document.ts";
+import { type BaseDocument, cacheDocument, type DownloadDocument, downloadName } from "./cache-document.ts";
 import { formatBytes } from "../output/format-bytes.ts";
 import { table } from "../output/table.ts";
 import type { Session } from "../session.ts";
@@ -13,10 +7,9 @@ import type { Session } from "../session.ts";
 export async function list(session: Session): Promise<void> {
   const ctx = await session.context();
   await using host = await session.read();
-  const listing = await cacheList(host, ctx);
-  const bases = listing.bases.map(baseDocument);
-  const downloads = listing.downloads.map(downloadDocument);
-  await session.print({ bases, downloads }, () => {
+  const document = cacheDocument(await cacheList(host, ctx));
+  const { bases, downloads } = document;
+  await session.print(document, () => {
     if (bases.length === 0 && downloads.length === 0) return "the cache is empty\n";
     return [
       ...(bases.length > 0 ? [basesTable(bases)] : []),

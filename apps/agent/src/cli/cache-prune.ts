@@ -1,49 +1,30 @@
-import { cachePrune, type Pruned, type PrunedDownload, type PruneOptions } from "@luksmith/core/host";
+import type { PruneOptions } from "@luksmith/core/host";
 import {
-  type BaseDocument,
-  baseDocument,
-  type DownloadDocument,
-  downloadDocument,
-  downloadName,
-} from "./cache-document.ts";
+  prune as action,
+  type PrunedBaseDocument,
+  type PrunedDownloadDocument,
+  pruneDocument,
+  type PruneDocument,
+} from "../actions/cache-prune.ts";
+import { downloadName } from "./cache-document.ts";
 import { formatBytes } from "../output/format-bytes.ts";
 import { table } from "../output/table.ts";
 import type { Session } from "../session.ts";
 
-interface Outcome {
-  readonly removed: boolean;
-  readonly kept_because: string | null;
-}
-
-type PrunedBaseDocument = BaseDocument & Outcome;
-type PrunedDownloadDocument = DownloadDocument & Outcome;
-
 export async function prune(session: Session, options: PruneOptions): Promise<void> {
+  const document = options.dryRun ? await dryRun(session, options) : await session.perform(action, options);
+  await session.print(document, () => describe(document));
+}
+
+/** Changes nothing, so that it needs no lock. */
+async function dryRun(session: Session, options: PruneOptions): Promise<PruneDocument> {
   const ctx = await session.context();
-  await using host = options.dryRun ? await session.read() : await session.write(ctx);
-  const report = await cachePrune(host, options, ctx);
-  const bases = report.bases.map((base) => ({ ...baseDocument(base), ...outcomeOf(base) }));
-  const downloads = report.downloads.map((each) => ({ ...downloadDocument(each), ...outcomeOf(each) }));
-  const { parts } = report;
-  const freed = [...bases, ...downloads]
-    .filter(({ removed }) => removed)
-    .reduce((sum, { allocated_bytes }) => sum + allocated_bytes, 0);
-  const document = { dry_run: options.dryRun, bases, downloads, parts, freed_bytes: freed };
-  await session.print(document, () => describe(bases, downloads, parts.length, freed, options.dryRun));
+  await using host = await session.read();
+  return await pruneDocument(host, options, ctx);
 }
 
-function outcomeOf({ removed, keptBecause }: Pruned | PrunedDownload): Outcome {
-  return { removed, kept_because: keptBecause ?? null };
-}
-
-function describe(
-  bases: readonly PrunedBaseDocument[],
-  downloads: readonly PrunedDownloadDocument[],
-  parts: number,
-  freed: number,
-  dryRun: boolean,
-): string {
-  const removed = dryRun ? "would be removed" : "removed";
+function describe({ dry_run, bases, downloads, parts, freed_bytes }: PruneDocument): string {
+  const removed = dry_run ? "would be removed" : "removed";
   const row = (name: string, entry: PrunedBaseDocument | PrunedDownloadDocument): readonly string[] => [
     name,
     formatBytes(entry.allocated_bytes),
@@ -51,10 +32,10 @@ function describe(
     entry.removed ? removed : `kept: ${entry.kept_because}`,
   ];
   const columns = ["ALLOCATED", "LAST USED", "RESULT"];
-  const count = (entries: readonly Outcome[]): string =>
+  const count = (entries: readonly { readonly removed: boolean }[]): string =>
     `${entries.filter((entry) => entry.removed).length} of ${entries.length}`;
   const images = downloads.length > 0 ? ` and ${count(downloads)} downloaded images` : "";
-  const what = `${count(bases)} bases${images} ${removed}, ${formatBytes(freed)}`;
+  const what = `${count(bases)} bases${images} ${removed}, ${formatBytes(freed_bytes)}`;
   return [
     bases.length > 0
       ? table(
@@ -68,6 +49,6 @@ function describe(
           downloads.map((each) => row(downloadName(each), each)),
         )
       : "",
-    `${what}${parts > 0 ? `; ${parts} unfinished ${removed}` : ""}\n`,
+    `${what}${parts.length > 0 ? `; ${parts.length} unfinished ${removed}` : ""}\n`,
   ].join("");
 }

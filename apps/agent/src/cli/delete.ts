@@ -1,9 +1,8 @@
-import { type DeleteOptions, deleteById } from "@luksmith/core/host";
+import type { DeleteOptions } from "@luksmith/core/host";
+import { deleteAction } from "../actions/delete.ts";
 import type { Session } from "../session.ts";
 
 export async function deleteOne(session: Session, id: string, options: DeleteOptions): Promise<void> {
-  const ctx = await session.context();
-  await using host = await session.write(ctx);
-  const deleted = await deleteById(host, id, options, ctx);
+  const deleted = await session.perform(deleteAction, { id, ...options });
   await session.print(deleted, () => `deleted ${deleted.kind} ${deleted.uuid} and its passphrases\n`);
 }

@@ -1,8 +1,12 @@
 import { Argument, type Command } from "commander";
 import type { Dispatch } from "./dispatch.ts";
 
-/** recover, config, plugins, completion */
+/** serve, recover, config, plugins, completion */
 export function addHostCommands(program: Command, dispatch: Dispatch): void {
+  program
+    .command("serve")
+    .description("run the daemon on its unix socket until it is told to stop")
+    .action(() => dispatch(async (session) => (await import("./serve.ts")).serve(session)));
   program
     .command("recover")
     .description(

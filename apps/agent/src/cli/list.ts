@@ -1,18 +1,15 @@
-import { type SnapshotView, snapshotView } from "@luksmith/core/host";
-import { type InstanceDocument, instanceDocument } from "../output/disk-document.ts";
+import { type ListDocument, listDocument } from "../output/list-document.ts";
 import { formatBytes } from "../output/format-bytes.ts";
 import { table } from "../output/table.ts";
 import type { Session } from "../session.ts";
 
 export async function list(session: Session): Promise<void> {
-  const config = await session.config();
   await using host = await session.read();
-  const instances = (host.inventory?.instances() ?? []).map((instance) => instanceDocument(instance, config));
-  const snapshots = (host.inventory?.snapshots() ?? []).map(snapshotView);
-  await session.print({ instances, snapshots }, () => describeList(instances, snapshots));
+  const document = listDocument(host);
+  await session.print(document, () => describeList(document));
 }
 
-function describeList(instances: readonly InstanceDocument[], snapshots: readonly SnapshotView[]): string {
+function describeList({ instances, snapshots }: ListDocument): string {
   if (instances.length + snapshots.length === 0) return "nothing was made on this host\n";
   const disks = instances.flatMap(({ uuid, name, pending, disks: own }) =>
     own.map((disk) => [

@@ -6,7 +6,7 @@ import type { Session } from "../session.ts";
 
 export async function plan(session: Session, file: string): Promise<void> {
   const ctx = await session.context();
-  const request = await readRequest(file, session);
+  const { request } = await readRequest(file, session);
   await using host = await session.read();
   const preview = await previewCreate(host, request, ctx);
   await session.print(preview, () => describePlan(preview));

@@ -1,13 +1,15 @@
-import { createRequire } from "node:module";
 import { Command, Option } from "commander";
 import { addCacheCommands } from "./cache-commands.ts";
 import { addDiskCommands } from "./disk-commands.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
+import { addGuestCommands } from "./guest-commands.ts";
 import { addHostCommands } from "./host-commands.ts";
 import { addInstanceCommands } from "./instance-commands.ts";
 import { addMaintenanceCommands } from "./maintenance-commands.ts";
+import { addMoveCommands } from "./move-commands.ts";
 import { addTraitCommands } from "./trait-commands.ts";
+import { version } from "../version.ts";
 
 /** What the parser says by itself: help and version, and its complaints. */
 export interface Said {
@@ -33,6 +35,8 @@ export function buildProgram(dispatch: Dispatch, said: Said): Command {
       writeErr: (text) => void (said.err += text),
     });
   addInstanceCommands(program, dispatch);
+  addGuestCommands(program, dispatch);
+  addMoveCommands(program, dispatch);
   addDiskCommands(program, dispatch);
   addMaintenanceCommands(program, dispatch);
   addCacheCommands(program, dispatch);
@@ -46,9 +50,4 @@ function configFileOption(): Option {
     "--config-file <FILE>",
     "read this configuration file; may be repeated, later files win (default: /etc/nova/nova.conf and /etc/luksmith/luksmith.conf, those that exist)",
   ).argParser((file: string, earlier?: readonly string[]) => [...(earlier ?? []), file]);
-}
-
-function version(): string {
-  // Asserted: our own manifest
-  return (createRequire(import.meta.url)("../../package.json") as { version: string }).version;
 }

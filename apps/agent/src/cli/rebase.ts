@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { findInstance, rebaseDisk } from "@luksmith/core/host";
-import { printDisk } from "../output/print-disk.ts";
+import { rebase as action } from "../actions/disk-actions.ts";
+import { describeDisk } from "../output/describe-instance.ts";
 import type { Session } from "../session.ts";
 
 export interface RebaseOptions {
@@ -13,12 +13,10 @@ export async function rebase(
   session: Session,
   id: string,
   disk: string,
-  { base, format, trustBase: trusted = false }: RebaseOptions,
+  { base, format, trustBase = false }: RebaseOptions,
 ): Promise<void> {
-  const ctx = await session.context();
-  await using host = await session.write(ctx);
-  const instance = await findInstance(host, id);
-  const request = { disk, file: resolve(session.io.cwd, base), trusted, ...(format ? { format } : {}) };
-  const rebased = await rebaseDisk(host, instance, request, ctx);
-  await printDisk(session, { ...instance, disks: [rebased] }, host.config);
+  const file = resolve(session.io.cwd, base);
+  const input = { id, disk, base: file, trustBase, ...(format ? { format } : {}) };
+  const document = await session.perform(action, input);
+  await session.print(document, () => describeDisk(document));
 }

@@ -1,14 +1,12 @@
-import { LuksmithError, type RecoveredOperation } from "@luksmith/core/host";
+import { LuksmithError } from "@luksmith/core/host";
+import { recover as action, type RecoveryDocument } from "../actions/recover.ts";
 import { printable, table } from "../output/table.ts";
 import type { Session } from "../session.ts";
 
-/** Opening the host for writing is what recovers. */
 export async function recover(session: Session): Promise<void> {
-  const ctx = await session.context();
-  await using host = await session.write(ctx);
-  const { operations } = host.recovery;
-  const document = operations.map(({ startedAt: started_at, ...rest }) => ({ ...rest, started_at }));
-  await session.print({ operations: document }, () => describe(operations));
+  const document = await session.perform(action, undefined);
+  const { operations } = document;
+  await session.print(document, () => describe(operations));
   const failed = operations.filter(({ outcome }) => outcome === "failed");
   if (failed.length === 0) return;
   throw new LuksmithError(
@@ -18,10 +16,10 @@ export async function recover(session: Session): Promise<void> {
   );
 }
 
-function describe(operations: readonly RecoveredOperation[]): string {
+function describe(operations: RecoveryDocument["operations"]): string {
   if (operations.length === 0) return "nothing was left unfinished\n";
-  const rows = operations.map(({ kind, subject, startedAt, outcome, error }) => {
-    return [kind, subject, startedAt, outcome, printable(error ?? "")];
+  const rows = operations.map(({ kind, subject, started_at, outcome, error }) => {
+    return [kind, subject, started_at, outcome, printable(error ?? "")];
   });
   return table(["OPERATION", "OF", "BEGUN", "OUTCOME", "ERROR"], rows);
 }

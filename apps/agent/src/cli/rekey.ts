@@ -1,15 +1,8 @@
-import { findInstance, rekeyDisks } from "@luksmith/core/host";
+import { rekey as action } from "../actions/rekey.ts";
 import { describeDisk } from "../output/describe-instance.ts";
-import { diskDocuments } from "../output/disk-document.ts";
 import type { Session } from "../session.ts";
 
 export async function rekey(session: Session, id: string, disk: string | undefined): Promise<void> {
-  const ctx = await session.context();
-  await using host = await session.write(ctx);
-  const instance = await findInstance(host, id);
-  const disks = diskDocuments(
-    { ...instance, disks: await rekeyDisks(host, instance, disk, ctx) },
-    host.config,
-  );
-  await session.print({ uuid: id, disks }, () => disks.map(describeDisk).join(""));
+  const document = await session.perform(action, { id, disk });
+  await session.print(document, () => document.disks.map(describeDisk).join(""));
 }

@@ -7,10 +7,13 @@ export async function traitsShow(session: Session): Promise<void> {
   const ctx = await session.context();
   await using host = await session.read();
   const report = await showTraits(host, ctx);
-  const { traits, absent } = report.host;
-  const reporters = report.reporters.map(viewDocument);
-  await session.print({ traits, absent, reporters }, () => describe(report));
+  await session.print(traitsDocument(report), () => describe(report));
   throwFirst(report.reporters);
+}
+
+export function traitsDocument(report: TraitsReport) {
+  const { traits, absent } = report.host;
+  return { traits, absent, reporters: report.reporters.map(viewDocument) };
 }
 
 function viewDocument(view: ReporterView): object {

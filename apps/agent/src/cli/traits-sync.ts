@@ -48,7 +48,7 @@ function errorCode({ error }: ReportOutcome): string | undefined {
   return errorDocument(error)?.code;
 }
 
-function syncDocument(report: SyncReport): object {
+export function syncDocument(report: SyncReport): object {
   return { ...roundDocument(report), created: report.created };
 }
 

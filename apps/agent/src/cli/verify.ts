@@ -1,14 +1,14 @@
-import { CATEGORIES, type InstanceReport, type VerifyReport, verifyDisks } from "@luksmith/core/host";
+import { CATEGORIES, type InstanceReport, type VerifyReport } from "@luksmith/core/host";
+import { verifyDocument } from "../output/verify-document.ts";
 import { printable } from "../output/table.ts";
 import type { Session } from "../session.ts";
 
 export async function verify(session: Session, id: string | undefined): Promise<number> {
   const ctx = await session.context();
   await using host = await session.read();
-  const instances = await verifyDisks(host, id, ctx);
-  const ok = instances.every(({ disks }) => disks.every((disk) => disk.ok));
-  await session.print({ ok, instances }, () => describeReports(instances));
-  return ok ? 0 : CATEGORIES.integrity.exitCode;
+  const document = await verifyDocument(host, id, ctx);
+  await session.print(document, () => describeReports(document.instances));
+  return document.ok ? 0 : CATEGORIES.integrity.exitCode;
 }
 
 function describeReports(instances: readonly InstanceReport[]): string {

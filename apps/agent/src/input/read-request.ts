@@ -4,7 +4,14 @@ import { errnoOf, type InstanceRequest, ioError, LuksmithError, parseRequest } f
 import type { Io } from "../io.ts";
 import { jsonErrorPosition } from "./json-error-position.ts";
 
-const MAX_BYTES = 4 * 1024 * 1024;
+/** Of a request. */
+export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+
+/** REQUEST.json as it came, and as it was understood. */
+export interface GivenRequest {
+  readonly document: unknown;
+  readonly request: InstanceRequest;
+}
 
 /** Whence requests come: a session. */
 interface RequestSource {
@@ -18,10 +25,16 @@ interface RequestSource {
  * @param file a path; `-` is standard input
  * @throws `FileUnreadable`, `InvalidRequest`, `UsageError`, and what `parseRequest` throws
  */
-export async function readRequest(
-  file: string,
-  { io, osTokenStdin }: RequestSource,
-): Promise<InstanceRequest> {
+export async function readRequest(file: string, source: RequestSource): Promise<GivenRequest> {
+  const document = await readJson(file, source);
+  return { document, request: await parseRequest(document) };
+}
+
+/**
+ * @param file a path; `-` is standard input
+ * @throws `FileUnreadable`, `InvalidRequest`, `UsageError`
+ */
+export async function readJson(file: string, { io, osTokenStdin }: RequestSource): Promise<unknown> {
   if (file === "-" && osTokenStdin) {
     throw new LuksmithError(
       "UsageError",
@@ -30,7 +43,7 @@ export async function readRequest(
   }
   const name = file === "-" ? "standard input" : file;
   const bytes = file === "-" ? await readAll(io.stdin, name) : await readFile(resolve(io.cwd, file));
-  return parseRequest(parseJson(decode(bytes, name), name));
+  return parseJson(bytes, name);
 }
 
 async function readFile(path: string): Promise<Buffer> {
@@ -59,9 +72,17 @@ async function readAll(stream: AsyncIterable<Uint8Array>, name: string): Promise
   for await (const chunk of stream) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > MAX_BYTES) throw invalid(`${name} is larger than 4 MiB; that is no request`);
+    if (length > MAX_REQUEST_BYTES) throw invalid(`${name} is larger than 4 MiB; that is no request`);
   }
   return Buffer.concat(chunks);
+}
+
+/**
+ * @param name whence they are, for the message
+ * @throws `InvalidRequest` with line and column
+ */
+export function parseJson(bytes: Buffer, name: string): unknown {
+  return parseText(decode(bytes, name), name);
 }
 
 function decode(bytes: Buffer, name: string): string {
@@ -72,7 +93,7 @@ function decode(bytes: Buffer, name: string): string {
   }
 }
 
-function parseJson(text: string, name: string): unknown {
+function parseText(text: string, name: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

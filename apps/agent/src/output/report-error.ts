@@ -14,7 +14,7 @@ export async function reportError(io: Io, error: unknown, json: boolean, log?: L
 }
 
 /** Details may hold byte counts that JSON has no number for. */
-function writable(_key: string, value: unknown): unknown {
+export function writable(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
 }
 

@@ -1,0 +1,37 @@
+import { resolve } from "node:path";
+import { parseMove } from "@luksmith/core/host";
+import * as actions from "../actions/move-actions.ts";
+import { readJson } from "../input/read-request.ts";
+import { describeInstance } from "../output/describe-instance.ts";
+import type { Session } from "../session.ts";
+
+export interface AdoptCommand {
+  readonly from?: string;
+  readonly start: boolean;
+}
+
+export async function offer(session: Session, id: string): Promise<void> {
+  const document = await session.perform(actions.offer, { id });
+  await session.print(document, () => `${JSON.stringify(document, undefined, 2)}\n`);
+}
+
+export async function adopt(session: Session, file: string, { from, start }: AdoptCommand): Promise<void> {
+  const input = {
+    document: await parseMove(await readJson(file, session)),
+    from: from === undefined ? undefined : resolve(session.io.cwd, from),
+    start,
+  };
+  const document = await session.perform(actions.adopt, input);
+  const state = start ? "running" : "off; luksmith start starts it";
+  await session.print(document, () => `${describeInstance(document)}guest ${document.uuid}: ${state}\n`);
+}
+
+export async function confirm(session: Session, id: string): Promise<void> {
+  const document = await session.perform(actions.confirm, { id });
+  await session.print(document, () => `guest ${id} and its disks are gone here; its passphrases stay\n`);
+}
+
+export async function revert(session: Session, id: string): Promise<void> {
+  const document = await session.perform(actions.revert, { id });
+  await session.print(document, () => `guest ${id} is this host's again\n`);
+}

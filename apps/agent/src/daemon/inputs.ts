@@ -1,0 +1,86 @@
+import * as z from "zod";
+
+/** UUIDs are kept in lower case. */
+const id = z.string().min(1).max(64).toLowerCase();
+const path = z
+  .string()
+  .max(4096)
+  .regex(/^\/[^\0]*$/, "must be an absolute path")
+  .meta({ description: "Absolute, on the daemon's host." });
+const format = z.enum(["raw", "qcow2"]).optional();
+
+export const OfInstance = z.object({ id: id.meta({ description: "The instance's UUID." }) });
+export const OfDisk = OfInstance.extend({
+  disk: z
+    .string()
+    .min(1)
+    .max(255)
+    .meta({ description: "Its name in disk_info: disk, disk.eph0, disk.swap." }),
+});
+export const OfSecret = z.object({ id: id.meta({ description: "encryption_secret_uuid of a disk." }) });
+export const OfTask = z.object({ id });
+
+export const DeleteQuery = z.object({
+  forget_missing: z.enum(["true", "false"]).optional().meta({
+    description: "Delete passphrases also of disks that are not found, because they are gone for good.",
+  }),
+});
+
+export const ResizeBody = z.strictObject({
+  size: z.int().min(512).multipleOf(512).meta({ description: "Bytes that the guest shall see." }),
+});
+export const SnapshotBody = z.strictObject({
+  target: path.meta({ description: "The file to make; it must not exist." }),
+  format,
+  plain: z.boolean().optional().meta({ description: "Write the copy in clear." }),
+});
+export const RebaseBody = z.strictObject({
+  base: path,
+  format,
+  trust_base: z
+    .boolean()
+    .optional()
+    .meta({ description: "Do not compare the present base with the new one." }),
+});
+export const PruneBody = z
+  .strictObject({ dry_run: z.boolean().optional(), all_unused: z.boolean().optional() })
+  .optional();
+export const SyncBody = z.strictObject({ create_provider: z.boolean().optional() }).optional();
+
+export const SpawnBody = z.strictObject({
+  request: z.record(z.string(), z.unknown()).meta({ description: "REQUEST.json, as for createInstance." }),
+  start: z.boolean().optional().meta({ description: "Default: true." }),
+  domain_xml: z
+    .string()
+    .max(1 << 20)
+    .nullish()
+    .meta({ description: "Put the disks into this domain of libvirt's, instead of a plain one." }),
+});
+export const StopBody = z
+  .strictObject({
+    timeout_ms: z
+      .int()
+      .min(0)
+      .max(86_400_000)
+      .meta({ description: "How long it may take to shut down; 0: end it at once. Default: 60000." }),
+  })
+  .optional();
+export const RescueBody = z.strictObject({
+  image: id.meta({ description: "The rescue image's UUID." }),
+  format: z.enum(["raw", "qcow2"]).nullish().meta({
+    description: "What the image is declared to be, where the image service does not know.",
+  }),
+  timeout_ms: z.int().min(0).max(86_400_000).optional().meta({
+    description: "How long the guest may take to shut down; 0: end it at once. Default: 60000.",
+  }),
+});
+export const AdoptBody = z.strictObject({
+  document: z.record(z.string(), z.unknown()).meta({ description: "What offerGuest answered." }),
+  from: path.nullish().meta({
+    description: "Where the disks' files are, by name. Default: under the other host's paths.",
+  }),
+  start: z.boolean().optional().meta({ description: "Default: true." }),
+});
+export const RebootBody = z
+  .strictObject({ hard: z.boolean().meta({ description: "End it as if the power failed, and start it." }) })
+  .optional();

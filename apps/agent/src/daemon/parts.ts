@@ -1,0 +1,12 @@
+import type { HostConfig, TaskQueue, WritableHost } from "@luksmith/core/host";
+import type { Metrics } from "./metrics.ts";
+
+/** What all requests share; made and ended by the daemon. */
+export interface DaemonParts {
+  readonly host: WritableHost;
+  readonly config: HostConfig;
+  readonly queue: TaskQueue;
+  readonly metrics: Metrics;
+  readonly version: string;
+  readonly startedAt: Date;
+}

@@ -1,0 +1,211 @@
+import * as z from "zod";
+
+/*
+ * What the daemon says and takes, from which its OpenAPI document is made. The documents are those of the command line's
+ * `--json`; docs/reference/cli.md explains their fields.
+ */
+
+const uuid = z.string();
+const time = z.string().meta({ description: "ISO 8601, UTC" });
+const bytes = z.int().min(0);
+const json = z.record(z.string(), z.unknown());
+
+export const DiskSchema = z.object({
+  uuid,
+  name: z.string().meta({ description: "Its name in disk_info." }),
+  backend: z.string(),
+  path: z.string(),
+  format: z.enum(["raw", "qcow2"]),
+  virtual_size: bytes.meta({ description: "Bytes that the guest sees." }),
+  encrypted: z.boolean(),
+  encryption_format: z.string().nullable(),
+  encryption_secret_uuid: z.string().nullable(),
+  xml: z.string().meta({ description: "The <disk> element for the guest's domain." }),
+});
+export const ChangedDiskSchema = z.object({ instance: uuid, ...DiskSchema.shape });
+
+const instance = {
+  uuid,
+  name: z.string().nullable(),
+  created_at: time,
+  pending: z.string().nullable().meta({ description: "The operation on it that has not ended." }),
+  disks: z.array(DiskSchema),
+};
+export const InstanceSchema = z.object({ ...instance, disk_info: json, block_device_info: json });
+const wanted = z.enum(["on", "off"]).meta({ description: "Whether the host brings it back after a reboot." });
+export const GuestSchema = z.object({ uuid, wanted });
+export const RescuedSchema = GuestSchema.extend({ rescued: z.boolean() });
+export const OfferSchema = json.meta({
+  description: "All that another host needs; nothing in it is secret.",
+});
+export const MovedSchema = z.object({ uuid, here: z.boolean() });
+export const SpawnedSchema = InstanceSchema.extend({ guest: z.object({ wanted }) });
+export const ResumedSchema = z.object({
+  guests: z.array(
+    z.object({
+      uuid,
+      name: z.string().nullable(),
+      outcome: z.enum(["started", "running", "healed", "waiting", "failed"]),
+      running: z.boolean(),
+      error: z.string().nullable(),
+    }),
+  ),
+});
+export const SnapshotSchema = z.object({
+  uuid,
+  instance: uuid,
+  name: z.string(),
+  path: z.string(),
+  format: z.enum(["raw", "qcow2"]),
+  virtual_size: bytes,
+  encrypted: z.boolean(),
+  encryption_format: z.string().nullable(),
+  encryption_secret_uuid: z.string().nullable(),
+  created_at: time,
+});
+export const ListSchema = z.object({
+  instances: z.array(z.object(instance)),
+  snapshots: z.array(SnapshotSchema),
+});
+export const DeletedSchema = z.object({ uuid, kind: z.enum(["instance", "snapshot"]) });
+export const RekeyedSchema = z.object({ uuid, disks: z.array(DiskSchema) });
+
+const check = z.object({
+  name: z.string(),
+  result: z.enum(["pass", "warn", "fail"]),
+  message: z.string(),
+});
+export const VerifySchema = z.object({
+  ok: z.boolean(),
+  instances: z.array(
+    z.object({
+      uuid,
+      disks: z.array(
+        z.object({ uuid, name: z.string(), path: z.string(), ok: z.boolean(), checks: z.array(check) }),
+      ),
+    }),
+  ),
+});
+
+export const PlanSchema = z.object({
+  block_device_info: json,
+  disk_info: json,
+  disks: z.array(
+    z.object({
+      uuid,
+      name: z.string(),
+      kind: z.string(),
+      backend: z.string(),
+      path: z.string(),
+      format: z.enum(["raw", "qcow2"]),
+      virtual_size: bytes,
+      container_bytes: bytes,
+      encrypted: z.boolean(),
+      encryption_format: z.string().nullable(),
+      guest_format: z.string().nullable(),
+    }),
+  ),
+  steps: z.array(
+    z.object({ action: z.string(), disk: z.string().optional(), description: z.string() }).loose(),
+  ),
+  warnings: z.array(z.string()),
+});
+
+const base = {
+  name: z.string(),
+  path: z.string(),
+  bytes,
+  allocated_bytes: bytes,
+  last_used: time,
+  used_by: z.array(z.string()),
+};
+const download = {
+  image_id: z.string(),
+  path: z.string(),
+  bytes,
+  allocated_bytes: bytes,
+  last_used: time,
+  complete: z.boolean(),
+};
+const outcome = { removed: z.boolean(), kept_because: z.string().nullable() };
+export const CacheSchema = z.object({
+  bases: z.array(z.object(base)),
+  downloads: z.array(z.object(download)),
+});
+export const PrunedSchema = z.object({
+  dry_run: z.boolean(),
+  bases: z.array(z.object({ ...base, ...outcome })),
+  downloads: z.array(z.object({ ...download, ...outcome })),
+  parts: z.array(z.string()),
+  freed_bytes: bytes,
+});
+
+const reporterOf = { reporter: z.string() };
+const absent = z.object({ source: z.string(), traits: z.array(z.string()), reason: z.string() });
+export const TraitsSchema = z.object({
+  traits: z.array(z.string()),
+  absent: z.array(absent),
+  reporters: z.array(z.object(reporterOf).loose()),
+});
+export const TraitsSyncedSchema = z.object({ ...TraitsSchema.shape, created: z.array(z.string()) });
+
+export const RecoveredSchema = z.object({
+  operations: z.array(
+    z.object({
+      operation: z.string(),
+      kind: z.string(),
+      subject: uuid,
+      outcome: z.enum(["undone", "finished", "settled", "failed"]),
+      error: z.string().optional(),
+      started_at: time,
+    }),
+  ),
+});
+
+export const FailureSchema = z.object({
+  code: z.string().meta({ description: "See docs/reference/errors.md." }),
+  category: z.string(),
+  message: z.string(),
+  retryable: z.boolean(),
+  details: json,
+});
+export const ErrorSchema = z.object({ error: FailureSchema });
+
+export const TaskSchema = z.object({
+  id: uuid,
+  kind: z.string(),
+  subject: z.string().nullable().meta({ description: "The instance or snapshot that it changes." }),
+  state: z.enum(["queued", "running", "done", "failed", "cancelled"]),
+  cancelling: z.boolean().meta({ description: "It was asked to stop." }),
+  request_id: z.string(),
+  created_at: time,
+  started_at: time.nullable(),
+  ended_at: time.nullable(),
+  progress: z.object({ step: z.string(), done_bytes: bytes, total_bytes: bytes }).nullable(),
+  result: z
+    .unknown()
+    .meta({ description: "Once it is done: what the same request answers without waiting." }),
+  error: FailureSchema.nullable(),
+});
+export const TasksSchema = z.object({ tasks: z.array(TaskSchema) });
+
+export const HostSchema = z.object({
+  version: z.string(),
+  state_path: z.string(),
+  pid: z.int(),
+  started_at: time,
+  asks_for_user: z.boolean().meta({ description: "Whether a plugin acts as the user of X-Auth-Token." }),
+  backends: z.array(z.string()),
+  key_manager: z.string().nullable(),
+});
+export const HealthSchema = z.object({ status: z.literal("ok") });
+export const ReadySchema = z.object({
+  ready: z.boolean(),
+  reasons: z.array(z.string()).meta({ description: "Why not." }),
+  running: z.int(),
+  queued: z.int(),
+  unfinished: z.int().meta({ description: "Operations that could not be ended yet." }),
+});
+
+export type TaskDocument = z.output<typeof TaskSchema>;
+export type HostDocument = z.output<typeof HostSchema>;

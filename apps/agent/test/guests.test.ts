@@ -1,0 +1,97 @@
+import { readdirSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { sharedLibvirt } from "@luksmith/testing-services";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { TemporaryHost } from "./temporary-host.ts";
+
+const PLUGINS = "plugins = @luksmith/backend-raw, @luksmith/keymgr-local, @luksmith/libvirt/plugin";
+
+let uri = "";
+beforeAll(async () => {
+  ({ uri } = await sharedLibvirt());
+}, 300_000);
+
+let host: TemporaryHost;
+let made: string[] = [];
+beforeEach(async () => {
+  host = await TemporaryHost.create();
+  await host.configure(PLUGINS, "[libvirt]", `connection_uri = ${uri}`);
+});
+afterEach(async () => {
+  for (const id of made) await host.run(["delete", id]);
+  made = [];
+  await host[Symbol.asyncDispose]();
+});
+
+/** A request for a small guest, with its file. */
+async function request(): Promise<{ readonly id: string; readonly file: string }> {
+  const document = host.request({ disk: 0, ephemeral: 0, swap: 4 });
+  const file = join(host.path, "request.json");
+  await writeFile(file, JSON.stringify(document));
+  const { id } = document.server;
+  made.push(id);
+  return { id, file };
+}
+
+describe("a guest by commands", { timeout: 120_000 }, () => {
+  test("is spawned, stopped, started, rebooted, rescued and deleted", async () => {
+    const { id, file } = await request();
+    const spawned = await host.json(["spawn", "-f", file, "--no-start"]);
+    expect(spawned).toMatchObject({ uuid: id, guest: { wanted: "off" }, disks: [{}, {}] });
+    expect(await host.json(["resume-guests"])).toEqual({ guests: [] });
+    expect(await host.json(["start", id])).toEqual({ uuid: id, wanted: "on" });
+    expect(await host.json(["resume-guests"])).toEqual({
+      guests: [{ uuid: id, name: "vm", outcome: "running", running: true, error: null }],
+    });
+    expect((await host.run(["reboot", id, "--hard"])).out).toBe(`guest ${id} was started anew\n`);
+    const rescued = await host.json([
+      "rescue",
+      id,
+      "--image",
+      host.imageId,
+      "--format",
+      "raw",
+      "--timeout",
+      "0",
+    ]);
+    expect(rescued).toEqual({ uuid: id, wanted: "on", rescued: true });
+    expect(await host.json(["show", id])).toMatchObject({ disks: [{}, {}, { name: "disk.rescue" }] });
+    expect(await host.json(["unrescue", id])).toMatchObject({ rescued: false });
+    expect(await host.json(["stop", id, "--hard"])).toEqual({ uuid: id, wanted: "off" });
+    expect(await host.json(["delete", id])).toEqual({ uuid: id, kind: "instance" });
+    expect(readdirSync(join(host.path, "instances"))).toEqual([]);
+  });
+
+  test("is offered, and taken back", async () => {
+    const { id, file } = await request();
+    await host.run(["spawn", "-f", file, "--no-start"]);
+    const { out } = await host.run(["move", "offer", id]);
+    expect(JSON.parse(out)).toMatchObject({ kind: "luksmith.move", instance: { uuid: id } });
+    const move = join(host.path, "move.json");
+    await writeFile(move, out);
+    // This host has it itself.
+    expect(await host.run(["move", "adopt", move])).toMatchObject({ exitCode: 73 });
+    expect((await host.run(["start", id])).err).toContain(`luksmith move revert ${id}`);
+    expect(await host.json(["move", "revert", id])).toEqual({ uuid: id, here: true });
+    expect(await host.run(["move", "confirm", id])).toMatchObject({ exitCode: 73 });
+    expect((await host.run(["start", id])).exitCode).toBe(0);
+  });
+
+  test("without a plugin that runs guests, spawn says which one to add", async () => {
+    const { file } = await request();
+    await host.configure();
+    const { exitCode, err } = await host.run(["spawn", "-f", file]);
+    expect(exitCode).toBe(78);
+    expect(err).toContain("@luksmith/libvirt/plugin");
+  });
+
+  test.each([
+    { argv: ["stop", "x", "--timeout", "-1"] },
+    { argv: ["stop", "x", "--timeout", "1", "--hard"] },
+    { argv: ["rescue", "x"] },
+    { argv: ["move"] },
+  ])("$argv is a mistake, and says so", async ({ argv }) => {
+    expect((await host.run(argv)).exitCode).toBe(64);
+  });
+});
