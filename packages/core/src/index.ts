@@ -19,6 +19,15 @@ export {
   LuksmithError,
 } from "./errors/luksmith-error.ts";
 export {
+  type CopyTarget,
+  type GuestDescription,
+  type GuestDisks,
+  type GuestKey,
+  type GuestState,
+  type Hypervisor,
+  Hypervisors,
+} from "./guest/hypervisor.ts";
+export {
   cancelledError,
   type OpContext,
   type Progress,

@@ -1,8 +1,28 @@
 import fsSync from "node:fs";
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
-import { type KeyManager, KeyManagers, type Plugin, type Registrar, type Token } from "@luksmith/core";
+import {
+  type Hypervisor,
+  type KeyManager,
+  KeyManagers,
+  type Plugin,
+  type Registrar,
+  type Token,
+} from "@luksmith/core";
 import type { ImportModule } from "@luksmith/core/host";
+
+/** What of a hypervisor makes a difference to a crash. */
+const GUEST_CHANGES = [
+  "giveKey",
+  "takeKey",
+  "define",
+  "undefine",
+  "start",
+  "shutDown",
+  "destroy",
+  "grow",
+  "copyDisk",
+] as const satisfies readonly (keyof Hypervisor)[];
 
 /**
  * Counts the moments at which a crash makes a difference (a durable journal entry, a name that appeared or vanished, a
@@ -70,6 +90,39 @@ export class Instants {
         plugin.register({ ...this.#watching(registrar) }, config);
       return { default: { ...plugin, register } };
     };
+  }
+
+  /** Loads plugins whose hypervisor is watched: before and after each call that changes something. */
+  watchGuests(importModule: ImportModule): ImportModule {
+    return async (specifier) => {
+      const module = await importModule(specifier);
+      if (!specifier.includes("libvirt")) return module;
+      const { default: plugin } = module as { default: Plugin };
+      const register = (registrar: Registrar, config: unknown): void =>
+        plugin.register(
+          {
+            provide: (of, factory) =>
+              registrar.provide(of, (resolver) => {
+                const made = factory(resolver);
+                // The only service that this plugin provides.
+                for (const name of GUEST_CHANGES) this.#watchGuest(made as unknown as Hypervisor, name);
+                return made;
+              }),
+            contribute: (to, factory) => registrar.contribute(to, factory),
+          },
+          config,
+        );
+      return { default: { ...plugin, register } };
+    };
+  }
+
+  #watchGuest(hypervisor: Hypervisor, name: (typeof GUEST_CHANGES)[number]): void {
+    const original = hypervisor[name].bind(hypervisor) as (...args: unknown[]) => Promise<void>;
+    const watched = async (...args: unknown[]): Promise<void> => {
+      await original(...args);
+      this.pass(`guest: ${name}`);
+    };
+    Object.assign(hypervisor, { [name]: watched });
   }
 
   #watching(registrar: Registrar): Registrar {

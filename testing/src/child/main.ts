@@ -1,17 +1,27 @@
 import { readFileSync, writeSync } from "node:fs";
 import { givenToken, Passphrase } from "@luksmith/core";
 import {
+  adoptGuest,
+  confirmMove,
   createInstance,
   deleteById,
   errorToJson,
   findInstance,
   flattenDisk,
   loadConfig,
+  parseMove,
   parseRequest,
   rebaseDisk,
+  rebootGuest,
+  rescueGuest,
   rekeyDisks,
   resizeDisk,
+  resumeGuests,
   snapshotDisk,
+  spawnGuest,
+  startGuest,
+  stopGuest,
+  unrescueGuest,
   verifyDisks,
   WritableHost,
 } from "@luksmith/core/host";
@@ -58,6 +68,30 @@ async function act(host: WritableHost, action: Action, on: TestContext): Promise
       const rekeyed = await rekeyDisks(host, await findInstance(host, action.id), action.disk, on);
       return rekeyed.map(({ encryption }) => encryption?.secretId);
     }
+    case "spawn": {
+      const { template, start } = action;
+      const request = await parseRequest(action.request);
+      return (await spawnGuest(host, request, { template, start }, on)).guest;
+    }
+    case "start":
+      return await startGuest(host, action.id, on);
+    case "stop":
+      return await stopGuest(host, action.id, action, on);
+    case "hard-reboot":
+      return await rebootGuest(host, action.id, { hard: true }, on);
+    case "rescue": {
+      const { image: id } = action;
+      const options = { image: { id, declared: { id, disk_format: "raw" } }, timeoutMs: 0 };
+      return (await rescueGuest(host, action.id, options, on)).rescued;
+    }
+    case "unrescue":
+      return (await unrescueGuest(host, action.id, on)).rescued;
+    case "adopt":
+      return (await adoptGuest(host, await parseMove(action.document), { start: true }, on)).guest;
+    case "confirm":
+      return await confirmMove(host, action.id, on);
+    case "resume":
+      return await resumeGuests(host, on);
     case "verify":
       return await verifyDisks(host, action.id, on);
     case "open":
@@ -70,7 +104,7 @@ async function run(): Promise<Outcome> {
   if (IN_PLACE.has(scenario.action.kind)) await instants.watchSyncs();
   const config = await loadConfig({ files: [scenario.configFile] });
   const options = {
-    importModule: instants.watchKeys(importWorkspace),
+    importModule: instants.watchGuests(instants.watchKeys(importWorkspace)),
     command: "a child of a test",
     onJournal: ({ event }: { event: string }) => instants.pass(`journal: ${event}`),
   };

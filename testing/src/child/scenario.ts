@@ -20,6 +20,20 @@ export type Action =
   | { readonly kind: "flatten"; readonly id: string; readonly disk: string }
   | { readonly kind: "rebase"; readonly id: string; readonly request: RebaseRequest }
   | { readonly kind: "rekey"; readonly id: string; readonly disk?: string }
+  | {
+      readonly kind: "spawn";
+      readonly request: Record<string, unknown>;
+      readonly template: string;
+      readonly start: boolean;
+    }
+  | { readonly kind: "start"; readonly id: string }
+  | { readonly kind: "stop"; readonly id: string; readonly timeoutMs: number }
+  | { readonly kind: "hard-reboot"; readonly id: string }
+  | { readonly kind: "rescue"; readonly id: string; readonly image: string }
+  | { readonly kind: "unrescue"; readonly id: string }
+  | { readonly kind: "adopt"; readonly document: unknown }
+  | { readonly kind: "confirm"; readonly id: string }
+  | { readonly kind: "resume" }
   | { readonly kind: "verify"; readonly id: string }
   | { readonly kind: "open" };
 

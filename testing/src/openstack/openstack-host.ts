@@ -40,6 +40,17 @@ export function openStackHost(openstack: OpenStack, options: OpenStackHostOption
   });
 }
 
+/** For a host of another kind: passphrases in a real Barbican. */
+export function barbicanPlugins({ urls }: OpenStack): {
+  readonly plugins: readonly string[];
+  readonly sections: readonly string[];
+} {
+  return {
+    plugins: ["@luksmith/keymgr-barbican"],
+    sections: ["[barbican]", `auth_endpoint = ${urls.keystone}`, `barbican_endpoint = ${urls.barbican}`],
+  };
+}
+
 /** A context in which this user asks, with a fresh token. */
 export async function contextOf(openstack: OpenStack, user: UserName): Promise<TestContext> {
   return contextWith(await openstack.issueToken(user));

@@ -20,6 +20,8 @@ const DEBIAN_PACKAGE: Readonly<Record<string, string>> = {
   "mkfs.xfs": "xfsprogs",
   "mkfs.vfat": "dosfstools",
   mkntfs: "ntfs-3g",
+  getent: "libc-bin",
+  "systemd-notify": "systemd",
 };
 
 /** The one place that starts programs: no shell, a minimal environment, a time-out, secrets by inherited descriptor. */

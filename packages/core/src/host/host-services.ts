@@ -1,17 +1,25 @@
 import { LuksEngine } from "@luksmith/luks";
 import { Commands } from "../command/command-runner.ts";
 import { imagesBackendName } from "../config/images-backend-name.ts";
+import type { OpContext } from "../image/op-context.ts";
 import type { HostConfig } from "../config/host-config.ts";
 import { Container } from "../di/container.ts";
 import { type Resolver, token } from "../di/token.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
-import { type ImageBackend, ImageBackends, ImageServicesToken } from "../image/image-backend.ts";
+import { type Hypervisor, Hypervisors } from "../guest/hypervisor.ts";
+import {
+  type ImageBackend,
+  ImageBackends,
+  type ImageServices,
+  ImageServicesToken,
+} from "../image/image-backend.ts";
 import { ImageCache } from "../images/cache/image-cache.ts";
 import { DirectoryImageService } from "../images/directory-image-service.ts";
 import { type ImageService, Images } from "../images/image-service.ts";
 import { HostCopiesToken } from "../key-manager/host-copies.ts";
 import { type KeyManager, KeyManagers } from "../key-manager/key-manager.ts";
 import { KeysWithHostCopies } from "../key-manager/keys-with-host-copies.ts";
+import { type KeyManagerListener, observedKeys } from "../key-manager/observed-keys.ts";
 import { type TraitProvider, TraitProviders, type TraitReporter, TraitReporters } from "../traits/trait.ts";
 import { ExecaRunner } from "./execa-runner.ts";
 import { type ImportModule, loadPlugins } from "./load-plugins.ts";
@@ -59,13 +67,20 @@ export class HostServices implements AsyncDisposable {
     this.#config = config;
   }
 
-  static async compose(config: HostConfig, importModule: ImportModule): Promise<HostServices> {
+  static async compose(
+    config: HostConfig,
+    importModule: ImportModule,
+    onKeyManager?: KeyManagerListener,
+  ): Promise<HostServices> {
     const container = Container.create();
     container.provide(Commands, () => new ExecaRunner());
     const threads = config.luksmith.worker_threads;
     container.provide(Engine, () => new LuksEngine({ threads }));
     container.provide(Cache, (resolver) => newCache(config, resolver));
-    container.provide(Keys, (resolver) => keysOf(config, resolver));
+    container.provide(Keys, (resolver) => {
+      const keys = keysOf(config, resolver);
+      return onKeyManager ? observedKeys(keys, onKeyManager) : keys;
+    });
     container.provide(ImageServicesToken, (resolver) => ({
       keys: resolver.get(Keys),
       luks: resolver.get(Engine),
@@ -96,6 +111,40 @@ export class HostServices implements AsyncDisposable {
   /** Whether one is configured; does not open it. */
   get hasKeyManager(): boolean {
     return this.#container.has(KeyManagers);
+  }
+
+  /** What images are lent. */
+  get lent(): ImageServices {
+    return this.#container.get(ImageServicesToken);
+  }
+
+  /** @throws `ConfigInvalid` where no plugin runs guests */
+  get hypervisor(): Hypervisor {
+    if (this.hasHypervisor) return this.#container.get(Hypervisors);
+    throw new LuksmithError(
+      "ConfigInvalid",
+      "no configured plugin runs guests; add @luksmith/libvirt/plugin to [luksmith] plugins",
+    );
+  }
+
+  /** Whether one is configured; does not talk to it. */
+  get hasHypervisor(): boolean {
+    return this.#container.has(Hypervisors);
+  }
+
+  /** Makes this host's own copies of secrets that another host has made, where it keeps such copies. Idempotent. */
+  async keepCopies(secrets: readonly { readonly secretId: string }[], ctx: OpContext): Promise<void> {
+    const keeps = this.#config.luksmith.secret_security === "host" && this.keys.scope !== undefined;
+    if (!keeps || !this.#container.has(HostCopiesToken)) return;
+    for (const { secretId: id } of secrets) {
+      using passphrase = await this.keys.get({ id }, ctx);
+      await this.#container.get(HostCopiesToken).put({ id, name: `moved here: ${id}` }, passphrase, ctx);
+    }
+  }
+
+  /** Deletes this host's own copy of a secret, if there is one. Idempotent. */
+  async forgetCopy(id: string, ctx: OpContext): Promise<void> {
+    if (this.#container.has(HostCopiesToken)) await this.#container.get(HostCopiesToken).delete({ id }, ctx);
   }
 
   get luks(): LuksEngine {

@@ -6,9 +6,11 @@ import { StateDatabase } from "../journal/state-database.ts";
 import { StateLock } from "../journal/state-lock.ts";
 import type { HostConfig } from "../config/host-config.ts";
 import type { OpContext } from "../image/op-context.ts";
+import type { KeyManagerListener } from "../key-manager/observed-keys.ts";
 import type { HostServices } from "./host-services.ts";
 import type { ImportModule } from "./load-plugins.ts";
 import type { RecoveryReport } from "./operations/recover.ts";
+import { KeptAnswers } from "./tasks/kept-answers.ts";
 
 export interface OpenHostOptions {
   readonly importModule: ImportModule;
@@ -16,6 +18,8 @@ export interface OpenHostOptions {
   readonly command: string;
   /** Told of each durable step. */
   readonly onJournal?: JournalListener;
+  /** Told of each call of the key manager. */
+  readonly onKeyManager?: KeyManagerListener;
 }
 
 /**
@@ -26,11 +30,17 @@ export class ReadableHost implements AsyncDisposable {
   readonly config: HostConfig;
   readonly #importModule: ImportModule;
   readonly #database: StateDatabase | undefined;
+  readonly #onKeyManager: KeyManagerListener | undefined;
   #services: Promise<HostServices> | undefined;
 
-  protected constructor(config: HostConfig, importModule: ImportModule, database: StateDatabase | undefined) {
+  protected constructor(
+    config: HostConfig,
+    options: Pick<OpenHostOptions, "importModule" | "onKeyManager">,
+    database: StateDatabase | undefined,
+  ) {
     this.config = config;
-    this.#importModule = importModule;
+    this.#importModule = options.importModule;
+    this.#onKeyManager = options.onKeyManager;
     this.#database = database;
   }
 
@@ -38,7 +48,7 @@ export class ReadableHost implements AsyncDisposable {
   static read(config: HostConfig, importModule: ImportModule): ReadableHost {
     const exists = checkStateDirectory(config.luksmith.state_path, { create: false });
     const database = exists ? StateDatabase.open(config.luksmith.state_path, "read") : undefined;
-    return new ReadableHost(config, importModule, database);
+    return new ReadableHost(config, { importModule }, database);
   }
 
   /** Undefined: nothing was ever made on this host. */
@@ -49,7 +59,7 @@ export class ReadableHost implements AsyncDisposable {
   /** The plugins, composed at the first call. */
   services(): Promise<HostServices> {
     this.#services ??= import("./host-services.ts").then(({ HostServices: services }) =>
-      services.compose(this.config, this.#importModule),
+      services.compose(this.config, this.#importModule, this.#onKeyManager),
     );
     return this.#services;
   }
@@ -64,6 +74,8 @@ export class ReadableHost implements AsyncDisposable {
 /** A host opened for writing: holds the lock, and has recovered what an earlier process left unfinished. */
 export class WritableHost extends ReadableHost {
   readonly journal: Journal;
+  /** What was answered to requests that came with an idempotency key. */
+  readonly answers: KeptAnswers;
   readonly #inventory: Inventory;
   readonly #lock: StateLock;
   readonly #claimed = new Set<string>();
@@ -75,8 +87,9 @@ export class WritableHost extends ReadableHost {
     database: StateDatabase,
     lock: StateLock,
   ) {
-    super(config, options.importModule, database);
+    super(config, options, database);
     this.journal = new Journal(database, options.onJournal);
+    this.answers = new KeptAnswers(database);
     this.#inventory = new Inventory(database);
     this.#lock = lock;
   }
@@ -91,10 +104,7 @@ export class WritableHost extends ReadableHost {
       const database = StateDatabase.open(statePath, "write");
       if (!database) throw new Error("a database opened for writing exists");
       host = new WritableHost(config, options, database, lock);
-      if (host.journal.unfinished().length > 0) {
-        const { recover } = await import("./operations/recover.ts");
-        host.#recovery = await recover(host, ctx);
-      }
+      await host.recover(ctx);
       return host;
     } catch (error) {
       if (host) await host[Symbol.asyncDispose]();
@@ -106,10 +116,15 @@ export class WritableHost extends ReadableHost {
   /**
    * Reserves an instance or snapshot for one operation. Dispose when it has ended.
    * @param taken unfinished operations whose work the new one takes over
+   * @param options `moving`: also one that was offered to another host
    * @throws `InstanceBusy`: another operation on it is running; `RecoveryIncomplete`: its last one has not ended, and
    * recovery, which tried when the host was opened, could not end it
    */
-  claim(uuid: string, taken: readonly OpenOperation[] = []): Disposable {
+  claim(
+    uuid: string,
+    taken: readonly OpenOperation[] = [],
+    { moving = false }: { readonly moving?: boolean } = {},
+  ): Disposable {
     if (this.#claimed.has(uuid)) {
       throw new LuksmithError(
         "InstanceBusy",
@@ -124,15 +139,37 @@ export class WritableHost extends ReadableHost {
       .unfinished()
       .find(({ subject, id }) => subject === uuid && !taken.some((each) => each.id === id));
     if (open) throw notRecovered(open, this.#recovery);
+    if (!moving && this.#inventory.guests.find(uuid)?.moving) throw isMoving(uuid);
+    return this.#reserve(uuid);
+  }
+
+  /** As `claim`, for who ends what is unfinished. Undefined: an operation on it is running. */
+  takeOver(uuid: string): Disposable | undefined {
+    return this.#claimed.has(uuid) ? undefined : this.#reserve(uuid);
+  }
+
+  #reserve(uuid: string): Disposable {
     this.#claimed.add(uuid);
     return { [Symbol.dispose]: () => void this.#claimed.delete(uuid) };
+  }
+
+  /**
+   * Ends what was left unfinished, also by operations of this process that could not take back what they began.
+   * @param of only what is of this instance or snapshot
+   */
+  async recover(ctx: OpContext, of?: string): Promise<RecoveryReport> {
+    const unfinished = this.journal.unfinished().filter(({ subject }) => of === undefined || of === subject);
+    if (unfinished.length === 0) return { operations: [] };
+    const { recover } = await import("./operations/recover.ts");
+    this.#recovery = await recover(this, ctx, of);
+    return this.#recovery;
   }
 
   override get inventory(): Inventory {
     return this.#inventory;
   }
 
-  /** What had to be undone or finished when this host was opened. */
+  /** What had to be undone or finished the last time that this was looked for: when this host was opened, at least. */
   get recovery(): RecoveryReport {
     return this.#recovery;
   }
@@ -141,6 +178,14 @@ export class WritableHost extends ReadableHost {
     await super[Symbol.asyncDispose]();
     this.#lock[Symbol.dispose]();
   }
+}
+
+function isMoving(uuid: string): LuksmithError {
+  return new LuksmithError(
+    "InstanceBusy",
+    `instance ${uuid} was offered to another host: "luksmith move confirm ${uuid}" removes it here, "luksmith move revert ${uuid}" takes it back`,
+    { details: { subject: uuid } },
+  );
 }
 
 function notRecovered(open: OpenOperation, recovery: RecoveryReport): LuksmithError {

@@ -1,5 +1,6 @@
 export { type ConfigEntry, type HostConfig, loadConfig, type LoadConfigOptions } from "../config/index.ts";
 export { CATEGORIES, ERROR_CODES, type ErrorCategory, type ErrorCode } from "../errors/codes.ts";
+export { errorFromJson } from "../errors/error-from-json.ts";
 export { errnoOf, ioError } from "../errors/io-error.ts";
 export {
   type AnyLuksmithError,
@@ -8,10 +9,12 @@ export {
   isLuksmithError,
   LuksmithError,
 } from "../errors/luksmith-error.ts";
+export type { CommandRunner } from "../command/command-runner.ts";
 export type { OpContext, Progress, ProgressListener } from "../image/op-context.ts";
 export type { VerifyCheck, VerifyReport } from "../image/verify-report.ts";
 export type { InstanceRecord, SnapshotRecord } from "../journal/inventory.ts";
-export type { JournalListener } from "../journal/journal.ts";
+export type { JournalListener, RequestedOperation } from "../journal/journal.ts";
+export type { KeyManagerEvent, KeyManagerListener } from "../key-manager/observed-keys.ts";
 export { givenToken, type TokenSource } from "../identity/token-source.ts";
 export type { Logger } from "../log/logger.ts";
 export type { InstanceRequest } from "../request/instance-request.ts";
@@ -21,13 +24,28 @@ export { hostCommands } from "./host-commands.ts";
 export type { HostServices } from "./host-services.ts";
 export type { ImportModule } from "./load-plugins.ts";
 export {
+  requestSchema,
+  tasks,
   cacheList,
   cachePrune,
+  adoptGuest,
+  confirmMove,
+  offerGuest,
+  parseMove,
+  rebootGuest,
+  resumeGuests,
+  revertMove,
+  rescueGuest,
+  unrescueGuest,
+  spawnGuest,
+  startGuest,
+  stopGuest,
   createInstance,
   deleteById,
   findInstance,
   flattenDisk,
   inspectContainer,
+  invoker,
   keepTraits,
   listPlugins,
   parseRequest,
@@ -43,17 +61,36 @@ export {
 } from "./operations.ts";
 export type { CacheEntry, Pruned } from "../images/cache/prune-cache.ts";
 export type { Download, PrunedDownload } from "../images/image-downloads.ts";
+export type { GuestRecord, WantedPower } from "../journal/guests.ts";
+export type { AdoptOptions } from "./guests/adopt-guest.ts";
+export type { MoveDocument } from "./guests/move-document.ts";
+export type { RebootOptions } from "./guests/reboot-guest.ts";
+export type { RescueOptions } from "./guests/rescue-guest.ts";
+export type { ResumedGuest } from "./guests/resume-guests.ts";
+export type { Spawned, SpawnOptions } from "./guests/spawn-guest.ts";
+export type { StopOptions } from "./guests/stop-guest.ts";
 export type { CacheListing } from "./operations/cache-list.ts";
 export type { PruneOptions, PruneReport } from "./operations/cache-prune.ts";
 export type { DeleteOptions } from "./operations/delete-instance.ts";
 export type { ContainerReport } from "./operations/inspect-container.ts";
 export type { PluginReport } from "./operations/list-plugins.ts";
 export type { CreatePreview, PreviewDisk, PreviewStep } from "./operations/preview-create.ts";
+export type { RevealRequest } from "./operations/reveal-secret.ts";
 export type { RebaseRequest } from "./operations/rebase-disk.ts";
 export type { RecoveredOperation, RecoveryReport } from "./operations/recover.ts";
 export type { SnapshotRequest } from "./operations/snapshot-disk.ts";
 export type { ReporterView, SyncOptions, SyncReport, TraitsReport } from "./operations/traits.ts";
 export type { InstanceReport } from "./operations/verify-disks.ts";
+export type {
+  KeptAnswer,
+  KeyedTask,
+  Submitted,
+  Task,
+  TaskOutcome,
+  TaskQueue,
+  TaskScope,
+  TaskState,
+} from "./tasks/index.ts";
 export type { AbsentTraits, HostTraits } from "../traits/host-traits.ts";
 export type { ReportOutcome } from "../traits/sync-traits.ts";
 export type { TraitRound } from "../traits/trait-reconciler.ts";

@@ -16,6 +16,18 @@ export const previewCreate = lazily(
 export const createInstance = lazily(
   async () => (await import("./operations/create-instance.ts")).createInstance,
 );
+export const spawnGuest = lazily(async () => (await import("./guests/spawn-guest.ts")).spawnGuest);
+export const startGuest = lazily(async () => (await import("./guests/start-guest.ts")).startGuest);
+export const stopGuest = lazily(async () => (await import("./guests/stop-guest.ts")).stopGuest);
+export const rebootGuest = lazily(async () => (await import("./guests/reboot-guest.ts")).rebootGuest);
+export const resumeGuests = lazily(async () => (await import("./guests/resume-guests.ts")).resumeGuests);
+export const offerGuest = lazily(async () => (await import("./guests/offer-guest.ts")).offerGuest);
+export const parseMove = lazily(async () => (await import("./guests/move-document.ts")).parseMove);
+export const adoptGuest = lazily(async () => (await import("./guests/adopt-guest.ts")).adoptGuest);
+export const confirmMove = lazily(async () => (await import("./guests/offer-guest.ts")).confirmMove);
+export const revertMove = lazily(async () => (await import("./guests/offer-guest.ts")).revertMove);
+export const rescueGuest = lazily(async () => (await import("./guests/rescue-guest.ts")).rescueGuest);
+export const unrescueGuest = lazily(async () => (await import("./guests/unrescue-guest.ts")).unrescueGuest);
 export const findInstance = lazily(async () => (await import("./operations/verify-disks.ts")).findInstance);
 export const verifyDisks = lazily(async () => (await import("./operations/verify-disks.ts")).verifyDisks);
 export const resizeDisk = lazily(async () => (await import("./operations/resize-disk.ts")).resizeDisk);
@@ -25,6 +37,8 @@ export const rekeyDisks = lazily(async () => (await import("./operations/rekey-d
 export const snapshotDisk = lazily(async () => (await import("./operations/snapshot-disk.ts")).snapshotDisk);
 export const deleteById = lazily(async () => (await import("./operations/delete-by-id.ts")).deleteById);
 export const revealSecret = lazily(async () => (await import("./operations/reveal-secret.ts")).revealSecret);
+/** Who runs this process, for the audit trail. */
+export const invoker = lazily(async () => (await import("./operations/reveal-secret.ts")).invoker);
 export const inspectContainer = lazily(
   async () => (await import("./operations/inspect-container.ts")).inspectContainer,
 );
@@ -34,3 +48,14 @@ export const cachePrune = lazily(async () => (await import("./operations/cache-p
 export const showTraits = lazily(async () => (await import("./operations/traits.ts")).showTraits);
 export const reportTraits = lazily(async () => (await import("./operations/traits.ts")).reportTraits);
 export const keepTraits = lazily(async () => (await import("./operations/traits.ts")).keepTraits);
+
+/** The schema of REQUEST.json, for the daemon's description of itself. */
+export const requestSchema = lazily(async () => {
+  const { RequestSchema } = await import("../request/request-schema.ts");
+  return () => RequestSchema;
+});
+/** The queue of the daemon's tasks. */
+export const tasks = lazily(async () => {
+  const module = await import("./tasks/index.ts");
+  return () => module;
+});

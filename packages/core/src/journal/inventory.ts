@@ -2,6 +2,7 @@ import type { BlockDeviceInfo } from "../disk/block-device-info.ts";
 import type { DiskInfo } from "../disk/disk-info.ts";
 import type { DiskEncryption, DiskIdentity, DiskSource, ImageDisk } from "../image/image-disk.ts";
 import type { EncryptionFormat } from "../request/encryption-format.ts";
+import { GuestInventory } from "./guests.ts";
 import type { Row, StateDatabase } from "./state-database.ts";
 
 export interface InstanceRecord {
@@ -38,12 +39,22 @@ export interface SnapshotRecord {
   readonly createdAt: string;
 }
 
+export interface DiskCount {
+  readonly backend: string;
+  readonly encrypted: boolean;
+  readonly disks: number;
+}
+
 /** What this host has. Writing methods are called inside the transaction that ends an operation. */
 export class Inventory {
   readonly #database: StateDatabase;
 
   constructor(database: StateDatabase) {
     this.#database = database;
+  }
+
+  get guests(): GuestInventory {
+    return new GuestInventory(this.#database);
   }
 
   instances(): readonly InstanceRecord[] {
@@ -55,6 +66,17 @@ export class Inventory {
   instance(uuid: string): InstanceRecord | undefined {
     const row = this.#database.get("SELECT * FROM instance WHERE uuid = ?", uuid);
     return row && this.#instance(row);
+  }
+
+  /** How many disks there are of each kind. */
+  diskCounts(): readonly DiskCount[] {
+    const sql =
+      "SELECT backend, secret_id IS NOT NULL AS encrypted, count(*) AS disks FROM disk GROUP BY 1, 2 ORDER BY 1, 2";
+    return this.#database.all(sql).map(({ backend, encrypted, disks }) => ({
+      backend: String(backend),
+      encrypted: encrypted === 1,
+      disks: Number(disks),
+    }));
   }
 
   snapshots(): readonly SnapshotRecord[] {
@@ -76,7 +98,7 @@ export class Inventory {
       JSON.stringify(record.diskInfo),
       JSON.stringify(record.blockDeviceInfo),
     );
-    record.disks.forEach((disk, position) => this.#addDisk(disk, position));
+    record.disks.forEach((disk, position) => this.addDisk(disk, position));
   }
 
   removeInstance(uuid: string): void {
@@ -143,7 +165,7 @@ export class Inventory {
     );
   }
 
-  #addDisk(disk: DiskRecord, position: number): void {
+  addDisk(disk: DiskRecord, position: number): void {
     this.#database.run(
       "INSERT INTO disk (uuid, instance, position, name, backend, path, source, identity, virtual_size, encryption_format, secret_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       disk.uuid,

@@ -10,7 +10,14 @@ export type OperationKind =
   | "delete-snapshot"
   | "flatten"
   | "rebase"
-  | "rekey";
+  | "rekey"
+  | "spawn"
+  | "start"
+  | "stop"
+  | "reboot"
+  | "adopt"
+  | "rescue"
+  | "unrescue";
 
 /** A thing that is about to happen, with what is needed to take it back or to finish it. */
 export interface Step {
@@ -29,6 +36,11 @@ export interface OpenOperation {
   readonly startedAt: string;
   readonly data: Json;
   readonly steps: readonly Step[];
+}
+
+/** What became of an operation. */
+export interface RequestedOperation extends Pick<OpenOperation, "kind" | "subject"> {
+  readonly state: OpenOperation["state"] | "done" | "undone";
 }
 
 /** Told of each durable change of the journal, in order; for tests and metrics. */
@@ -95,6 +107,26 @@ export class Journal {
     return this.#database
       .all("SELECT * FROM operation WHERE state IN ('running', 'undoing') ORDER BY started_at, rowid")
       .map((row) => this.#read(row));
+  }
+
+  /** An operation, if it has not ended by now. */
+  stillOpen(id: string): OpenOperation | undefined {
+    const row = this.#database.get(
+      "SELECT * FROM operation WHERE id = ? AND state IN ('running', 'undoing')",
+      id,
+    );
+    return row && this.#read(row);
+  }
+
+  /** What became of the operations that one request began, oldest first, as far back as the record goes. */
+  ofRequest(requestId: string): readonly RequestedOperation[] {
+    return this.#database
+      .all("SELECT kind, subject, state FROM operation WHERE request_id = ? ORDER BY rowid", requestId)
+      .map((row) => ({
+        kind: row["kind"] as OperationKind,
+        subject: String(row["subject"]),
+        state: row["state"] as RequestedOperation["state"],
+      }));
   }
 
   /** Takes an unfinished operation up again. */

@@ -75,4 +75,29 @@ export const MIGRATIONS: readonly string[] = [
     request_id TEXT NOT NULL
   ) STRICT;
   `,
+  // What the daemon answered, by idempotency key; no answer yet: the work began and did not end.
+  `
+  CREATE TABLE answer (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    task TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    subject TEXT,
+    disk TEXT,
+    created_at TEXT NOT NULL,
+    answer TEXT
+  ) STRICT;
+  CREATE INDEX answer_age ON answer (created_at);
+  `,
+  // Guests that Luksmith itself runs.
+  `
+  CREATE TABLE guest (
+    instance TEXT PRIMARY KEY REFERENCES instance (uuid) ON DELETE CASCADE,
+    definition TEXT NOT NULL,
+    wanted TEXT NOT NULL CHECK (wanted IN ('on', 'off')),
+    moving INTEGER NOT NULL DEFAULT 0,
+    rescued INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  `,
 ];

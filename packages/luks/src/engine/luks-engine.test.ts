@@ -27,8 +27,8 @@ describe("LuksEngine and a container that is being made", () => {
   it.each([12, 100])("opens %i that are being made at once, without waiting for them", async (count) => {
     await using several = new LuksEngine({ threads: 3 });
     const requests = Array.from({ length: count }, request);
-    const made = requests.map((each) => ({ ...each, container: several.format(each, { retain: true }) }));
-    const opened = made.map(({ uuid, passphrase, container }) =>
+    const made = requests.map((each) => ({ each, container: several.format(each, { retain: true }) }));
+    const opened = made.map(({ each: { uuid, passphrase }, container }) =>
       several.unlockFormatted(uuid, passphrase, container),
     );
     for (const [index, { container }] of made.entries()) {

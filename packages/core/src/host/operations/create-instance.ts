@@ -18,6 +18,18 @@ interface KeyedDisk extends PreparedDisk {
   readonly passphrase: GeneratedPassphrase | undefined;
 }
 
+/** What an operation does besides making disks. */
+export interface CreateStage {
+  readonly kind: "spawn";
+  /** Refuses what can be refused, before anything changes. */
+  readonly prepare: () => Promise<void>;
+  /**
+   * Goes on when the disks are made; whatever it does is in the journal before it acts, and taken back with the disks.
+   * @returns what the inventory gets besides, in the same transaction
+   */
+  readonly finish: (made: InstanceRecord, operation: Operation) => Promise<() => void>;
+}
+
 /**
  * Makes every local disk of an instance: secrets first, then the disks, then the inventory, each step in the journal
  * before it acts. All of it or nothing: what fails, is cancelled or killed is taken back.
@@ -27,6 +39,7 @@ export async function createInstance(
   host: WritableHost,
   request: InstanceRequest,
   ctx: OpContext,
+  stage?: CreateStage,
 ): Promise<InstanceRecord> {
   const { id } = request.server;
   using _claim = host.claim(id);
@@ -41,12 +54,20 @@ export async function createInstance(
   const services = await host.services();
   await using stack = new AsyncDisposableStack();
   const prepared = await prepareCreate(plan, services, host.config, stack, ctx);
+  await stage?.prepare();
   const names = prepared.filter(({ disk }) => disk.encryption).map(({ disk }) => secretName(id, disk.uuid));
   const projectId = request.server.tenant_id ?? undefined;
   const secrets = await OperationSecrets.plan(services.keys, names, { uuid: id, projectId }, ctx);
-  const operation = host.journal.begin("create", id, ctx.requestId, {}, secrets.steps);
+  const operation = host.journal.begin(stage?.kind ?? "create", id, ctx.requestId, {}, secrets.steps);
   try {
-    return await makeDisks(host, services, plan, prepared, secrets, operation, ctx);
+    const made = await makeDisks(host, services, plan, prepared, secrets, operation, ctx);
+    const more = await stage?.finish(made, operation);
+    operation.end("done", () => {
+      host.inventory.addInstance(made);
+      more?.();
+    });
+    ctx.log.info({ instance: id, disks: made.disks.length }, "instance created");
+    return made;
   } catch (error) {
     ctx.log.info({ instance: id, err: error }, "create failed, taking it back");
     throw await takeBack(services, operation, error, ctx, secrets);
@@ -88,7 +109,7 @@ async function makeDisks(
       createdAt,
     });
   }
-  const record = {
+  return {
     uuid: plan.request.server.id,
     name: plan.request.server.name ?? undefined,
     projectId: plan.request.server.tenant_id ?? secrets.scope,
@@ -96,10 +117,8 @@ async function makeDisks(
     diskInfo,
     blockDeviceInfo,
     disks,
+    pending: undefined,
   };
-  operation.end("done", () => host.inventory.addInstance(record));
-  ctx.log.info({ instance: record.uuid, disks: disks.length }, "instance created");
-  return { ...record, pending: undefined };
 }
 
 async function makeSecret(

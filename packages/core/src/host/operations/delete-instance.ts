@@ -5,6 +5,9 @@ import type { InstanceRecord } from "../../journal/inventory.ts";
 import type { Operation, Step } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
+import { endGuest, takeKeys } from "../guests/end-guest.ts";
+import { isUp } from "../guests/find-guest.ts";
+import { keysOfOneGuest } from "../guests/guest-keys.ts";
 import { requireKeyOwner } from "./key-owner.ts";
 import { removeSnapshotFile } from "./remove-snapshot-file.ts";
 import { readStep, type SagaStep, sagaStep } from "./steps.ts";
@@ -17,7 +20,7 @@ export interface DeleteOptions {
 }
 
 /**
- * Erases and removes an instance's disks, then its secrets (never before: a secret is kept while its disk may exist).
+ * Ends an instance's guest if Luksmith runs it, erases and removes its disks, then its secrets (never before: a secret is kept while its disk may exist).
  * Once begun it goes forward only; what a crash or an unreachable key manager leaves, `recover` finishes.
  * @throws `DiskNotFound`, `DiskReplaced`, `DiskInUse`, and as `requireKeyOwner`, with nothing changed
  */
@@ -30,12 +33,14 @@ export async function deleteInstance(
   const open = options.forgetMissing ? unfinishedChanges(host, instance.uuid) : [];
   using _claim = host.claim(instance.uuid, open);
   const services = await host.services();
-  const steps: Step[] = [];
+  const guest = host.inventory.guests.find(instance.uuid);
+  const running = guest !== undefined && isUp(await services.hypervisor.state(guest.uuid, ctx));
+  const steps: Step[] = guest ? [sagaStep({ kind: "end-guest", data: { uuid: guest.uuid } })] : [];
   for (const record of instance.disks) {
     const image = services.backend(record.backend).image(record);
     const identity = await image.requireOurs(record.identity, ctx);
     if (!identity && record.encryption && !options.forgetMissing) throw diskMissing(record.path, image.label);
-    await image.requireIdle(ctx);
+    if (!running) await image.requireIdle(ctx);
     steps.push(
       sagaStep({
         kind: "remove",
@@ -46,6 +51,7 @@ export async function deleteInstance(
   if (instance.disks.some(({ encryption }) => encryption)) {
     await requireKeyOwner(services.keys, instance.uuid, instance.projectId, ctx);
   }
+  if (guest) steps.push(sagaStep({ kind: "take-keys", data: { keys: keysOfOneGuest(host, instance) } }));
   const secrets = instance.disks.flatMap(({ encryption }) => encryption?.secretId ?? []);
   steps.push(...secrets.map((id) => sagaStep({ kind: "forget", data: { id } })));
   steps.push(...open.flatMap(keySteps));
@@ -70,6 +76,7 @@ export async function finishDelete(
   }
   operation.end("done", () => {
     if (operation.kind === "delete") host.inventory.removeInstance(uuid);
+    else if (operation.kind === "unrescue") host.inventory.guests.setRescued(uuid, undefined);
     else host.inventory.removeSnapshot(uuid);
   });
   ctx.log.info({ subject: uuid }, "deleted");
@@ -77,11 +84,23 @@ export async function finishDelete(
 
 async function carryOut(services: HostServices, step: SagaStep, ctx: OpContext): Promise<void> {
   switch (step.kind) {
+    case "end-guest":
+      await endGuest(services.hypervisor, step.data.uuid, ctx);
+      return;
+    case "power":
+      await services.hypervisor.destroy(step.data.uuid, ctx);
+      return;
+    case "take-keys":
+      await takeKeys(services.hypervisor, step.data.keys, ctx);
+      return;
     case "remove": {
       const { backend, disk, identity } = step.data;
       if (identity) await services.backend(backend).image(diskFromJson(disk)).remove(identity, ctx);
       return;
     }
+    case "forget-copy":
+      await services.forgetCopy(step.data.id, ctx);
+      return;
     case "remove-file":
       await removeSnapshotFile(step.data, ctx);
       return;

@@ -3,6 +3,8 @@ import type { OpContext } from "../../image/op-context.ts";
 import type { OpenOperation, Operation, OperationKind } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
+import { settlePower } from "../guests/power-on.ts";
+import { finishStop } from "../guests/stop-guest.ts";
 import { finishDelete } from "./delete-instance.ts";
 import { settleOpenBase } from "./flatten-disk.ts";
 import { finishRekey, rekeyIsInForce } from "./rekey-disks.ts";
@@ -25,14 +27,19 @@ export interface RecoveryReport {
 }
 
 /**
- * Ends what an earlier process left unfinished, oldest first: a create or snapshot is taken back, a delete finished, a
+ * Ends what an earlier process left unfinished, oldest first: a create, spawn or snapshot is taken back, a delete finished, a
  * resize, flatten or rebase settled by what the storage says, a rekey finished if the new passphrase is in force and taken
- * back if not. Idempotent; one that fails does not keep the others.
+ * back if not. Idempotent; one that fails does not keep the others. What this process is working on is left alone.
+ * @param of only those of this instance or snapshot
  */
-export async function recover(host: WritableHost, ctx: OpContext): Promise<RecoveryReport> {
+export async function recover(host: WritableHost, ctx: OpContext, of?: string): Promise<RecoveryReport> {
   const operations: RecoveredOperation[] = [];
-  for (const open of host.journal.unfinished()) {
-    const { id: operation, kind, subject, startedAt } = open;
+  for (const { id: operation, kind, subject, startedAt } of host.journal.unfinished()) {
+    if (of !== undefined && of !== subject) continue;
+    using claim = host.takeOver(subject);
+    // Looked at again: it may have ended while those before it were recovered.
+    const open = claim && host.journal.stillOpen(operation);
+    if (!open) continue;
     try {
       const outcome = await endOperation(host, open, ctx);
       operations.push({ operation, kind, subject, startedAt, outcome });
@@ -57,9 +64,13 @@ async function endOperation(
   const services = await host.services();
   switch (open.kind) {
     case "create":
+    case "spawn":
+    case "adopt":
+    case "rescue":
     case "snapshot":
       return await undo(services, host.journal.resume(open), ctx);
     case "delete":
+    case "unrescue":
     case "delete-snapshot":
       await finishDelete(host, services, host.journal.resume(open), open.subject, ctx);
       return "finished";
@@ -76,6 +87,13 @@ async function endOperation(
     case "resize":
       await settleOpenResize(host, open, ctx);
       return "settled";
+    case "start":
+    case "reboot":
+      await settlePower(host, host.journal.resume(open), open.subject, ctx);
+      return "settled";
+    case "stop":
+      await finishStop(host, open, ctx);
+      return "finished";
   }
 }
 

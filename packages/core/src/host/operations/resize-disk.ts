@@ -1,4 +1,5 @@
 import { LuksmithError } from "../../errors/luksmith-error.ts";
+import { deviceOf, runningUnder } from "../guests/find-guest.ts";
 import type { Image } from "../../image/image.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
@@ -22,7 +23,7 @@ export function diskOf(instance: InstanceRecord, name: string): DiskRecord {
 }
 
 /**
- * Grows a disk; the guest sees exactly `virtualSize` bytes. The same size again is success.
+ * Grows a disk; the guest sees exactly `virtualSize` bytes, at once if Luksmith runs it. The same size again is success.
  * @throws `CannotShrink`, `DiskInUse`, `DiskReplaced`, `DiskNotFound`, `InvalidRequest`
  */
 export async function resizeDisk(
@@ -42,9 +43,11 @@ export async function resizeDisk(
   }
   const image = await imageOf(host, record, ctx);
   const data = { disk: record.uuid, to: String(virtualSize) };
+  const hypervisor = await runningUnder(host, instance.uuid, ctx);
   const operation = host.journal.begin("resize", instance.uuid, ctx.requestId, data);
   try {
-    await image.resize(virtualSize, ctx);
+    if (hypervisor) await hypervisor.grow(instance.uuid, deviceOf(instance, record.name), virtualSize, ctx);
+    else await image.resize(virtualSize, ctx);
   } catch (error) {
     // What cannot be settled now stays in the journal for recovery; the first error is the one to tell.
     await settle(host, operation, record, virtualSize, ctx).catch((second: unknown) =>

@@ -4,6 +4,8 @@ import { fileIdentity } from "../../file/file-identity.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { InstanceRecord, SnapshotRecord } from "../../journal/inventory.ts";
 import type { WritableHost } from "../host.ts";
+import { runningUnder } from "../guests/find-guest.ts";
+import { requireLiveCopy, snapshotRunning } from "../guests/snapshot-running.ts";
 import { diskOf } from "./resize-disk.ts";
 import { OperationSecrets } from "./operation-secrets.ts";
 import { journaledRollback, takeBack } from "./undo.ts";
@@ -18,7 +20,7 @@ export interface SnapshotRequest {
 }
 
 /**
- * Copies a disk that no guest is using to a file, never in clear on the way.
+ * Copies a disk to a file, never in clear on the way. A guest that uses it must be one that Luksmith runs.
  * @throws `TargetExists`, `DiskInUse`, `DiskReplaced`, `DiskNotFound`, `NoSpace`, `Cancelled`
  */
 export async function snapshotDisk(
@@ -43,7 +45,10 @@ export async function snapshotDisk(
   if (!(await image.requireOurs(record.identity, ctx))) {
     throw new LuksmithError("DiskNotFound", `${record.path} is not there; there is nothing to copy`);
   }
+  const running = await runningUnder(host, instance.uuid, ctx);
+  if (running) requireLiveCopy(record, request);
   const uuid = randomUUID();
+  using _own = host.claim(uuid); // so that recovery beside it knows that somebody works on it
   const encrypted = record.encryption !== undefined && !request.plain;
   const name = `Ephemeral encryption secret for snapshot ${uuid} of instance ${instance.uuid}`;
   const names = encrypted ? [name] : [];
@@ -60,7 +65,16 @@ export async function snapshotDisk(
       operation: operation.id,
       ...(passphrase ? { passphrase } : {}),
     };
-    const identity = await image.snapshot(target, journaledRollback(operation, record.backend, image), ctx);
+    const undo = journaledRollback(operation, record.backend, image);
+    const identity = running
+      ? await snapshotRunning(
+          services,
+          { instance, record, secretId: secret?.id, operation },
+          target,
+          undo,
+          ctx,
+        )
+      : await image.snapshot(target, undo, ctx);
     const snapshot: SnapshotRecord = {
       uuid,
       instanceUuid: instance.uuid,

@@ -1,3 +1,4 @@
+import type { GuestKey } from "../../guest/hypervisor.ts";
 import type { DiskIdentity } from "../../image/image-disk.ts";
 import type { KeySlotMark } from "../../image/key-change.ts";
 import type { UndoRecord } from "../../image/rollback.ts";
@@ -29,6 +30,18 @@ export type SagaStep =
     }
   /** A disk's old key slot is about to be taken away; `disk` has the new secret by now. */
   | { readonly kind: "drop-key"; readonly data: JournaledImage & { readonly mark: KeySlotMark } }
+  /** A guest is about to be made known to the hypervisor, with these keys, and perhaps started; it was not there before. */
+  | { readonly kind: "guest"; readonly data: { readonly uuid: string; readonly keys: readonly GuestKey[] } }
+  /** A guest is about to be ended and forgotten by the hypervisor, before its disks go. */
+  | { readonly kind: "end-guest"; readonly data: { readonly uuid: string } }
+  /** A guest is about to be ended, and perhaps started from other disks; what ends or undoes that, ends it. */
+  | { readonly kind: "power"; readonly data: { readonly uuid: string } }
+  /** The hypervisor is about to copy a disk of a running guest. */
+  | { readonly kind: "copy-job"; readonly data: { readonly uuid: string; readonly device: string } }
+  /** Keys are about to be taken from the hypervisor, after their disks; to be given for a while, and then taken. */
+  | { readonly kind: "take-keys"; readonly data: { readonly keys: readonly GuestKey[] } }
+  /** This host's own copy of a secret is about to be deleted, and the secret not; to be made, and then deleted. */
+  | { readonly kind: "forget-copy"; readonly data: { readonly id: string } }
   /** A secret is about to be deleted, after its disk or key slot. */
   | { readonly kind: "forget"; readonly data: { readonly id: string } };
 

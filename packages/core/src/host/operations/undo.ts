@@ -1,4 +1,5 @@
 import { isLuksmithError, LuksmithError } from "../../errors/luksmith-error.ts";
+import { endGuest, takeKeys } from "../guests/end-guest.ts";
 import { diskFromJson, diskToJson } from "../../image/image-disk.ts";
 import type { Image } from "../../image/image.ts";
 import type { OpContext } from "../../image/op-context.ts";
@@ -8,6 +9,13 @@ import type { KeyManager } from "../../key-manager/key-manager.ts";
 import type { HostServices } from "../host-services.ts";
 import type { OperationSecrets } from "./operation-secrets.ts";
 import { readStep, type SagaStep, sagaStep } from "./steps.ts";
+
+/** What has to be undone before a disk may be touched. */
+const LETS_GO_OF_DISKS: ReadonlySet<string> = new Set([
+  "guest",
+  "power",
+  "copy-job",
+] satisfies SagaStep["kind"][]);
 
 /** Gives a backend its `Rollback`: each record is durable in the journal before the backend acts. */
 export function journaledRollback(operation: Operation, backend: string, image: Image): Rollback {
@@ -31,13 +39,17 @@ export async function undoSteps(
   secrets?: OperationSecrets,
 ): Promise<readonly Error[]> {
   const failures: Error[] = [];
+  let guestStays = false;
   const steady: OpContext = { ...ctx, signal: new AbortController().signal };
   for (const step of [...steps].reverse()) {
+    // A guest that may still run keeps its disks; one that may still copy, what it copies to.
+    if (guestStays) continue;
     // A disk that may still be there keeps its secret.
     if (failures.length > 0 && step.kind.startsWith("secret")) continue;
     try {
       await undoStep(services, readStep(step), steady, secrets);
     } catch (error) {
+      guestStays ||= LETS_GO_OF_DISKS.has(step.kind);
       failures.push(error instanceof Error ? error : new Error(String(error)));
       ctx.log.error({ step: step.kind, err: error }, "could not take back a step");
     }
@@ -57,6 +69,22 @@ async function undoStep(
       await services.backend(backend).image(diskFromJson(disk)).undo(record, ctx);
       return;
     }
+    case "guest":
+      await endGuest(services.hypervisor, step.data.uuid, ctx);
+      await takeKeys(services.hypervisor, step.data.keys, ctx);
+      return;
+    case "take-keys":
+      await takeKeys(services.hypervisor, step.data.keys, ctx);
+      return;
+    case "forget-copy":
+      await services.forgetCopy(step.data.id, ctx);
+      return;
+    case "power":
+      await services.hypervisor.destroy(step.data.uuid, ctx);
+      return;
+    case "copy-job":
+      await services.hypervisor.stopCopy(step.data.uuid, step.data.device, ctx);
+      return;
     case "secret":
       await undoSecret(services.keys, step.data, secrets, ctx);
       return;

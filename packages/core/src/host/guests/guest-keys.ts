@@ -1,0 +1,72 @@
+import { isLuksmithError } from "../../errors/luksmith-error.ts";
+import type { GuestKey } from "../../guest/hypervisor.ts";
+import type { OpContext } from "../../image/op-context.ts";
+import type { InstanceRecord } from "../../journal/inventory.ts";
+import type { ReadableHost } from "../host.ts";
+import type { HostServices } from "../host-services.ts";
+
+/** The key manager cannot be asked now; a key that the hypervisor has already is as good. */
+const NOT_NOW: ReadonlySet<string> = new Set([
+  "TokenMissing",
+  "KeyManagerUnavailable",
+  "IdentityUnavailable",
+]);
+
+/** What a guest needs to have its disks opened. */
+export function guestKeys({ uuid, disks }: Pick<InstanceRecord, "uuid" | "disks">): readonly GuestKey[] {
+  const own = disks.flatMap((disk): GuestKey[] => {
+    const secretId = disk.encryption?.secretId;
+    return secretId ? [{ secretId, use: { kind: "disk", instanceUuid: uuid, diskUuid: disk.uuid } }] : [];
+  });
+  const bases = new Set(disks.flatMap(({ source }) => source.backing?.secretId ?? []));
+  return [...own, ...[...bases].map((secretId): GuestKey => ({ secretId, use: { kind: "base" } }))];
+}
+
+/** Those that go with a guest: all but the keys of bases on which other instances stand. */
+export function keysOfOneGuest(
+  host: ReadableHost,
+  instance: Pick<InstanceRecord, "uuid" | "disks">,
+): readonly GuestKey[] {
+  const others = host.inventory?.instances().filter(({ uuid }) => uuid !== instance.uuid) ?? [];
+  const shared = new Set(
+    others.flatMap(({ disks }) => disks.flatMap(({ source }) => source.backing?.secretId ?? [])),
+  );
+  return guestKeys(instance).filter(({ secretId, use }) => use.kind === "disk" || !shared.has(secretId));
+}
+
+/**
+ * Gives the hypervisor every key of a guest, each as the key manager has it now. Idempotent. One that the key manager
+ * cannot be asked for now may stay as the hypervisor has it.
+ * @param which `absent`: leaves those alone that it has
+ * @returns how many were given
+ * @throws `EphemeralEncryptionSecretNotFound`, `TokenMissing`, `PermissionDenied`, `SecretUsageConflict`, …
+ */
+export async function giveKeys(
+  services: HostServices,
+  instance: Pick<InstanceRecord, "uuid" | "disks">,
+  which: "all" | "absent",
+  ctx: OpContext,
+): Promise<number> {
+  const { hypervisor, keys } = services;
+  const wanted = guestKeys(instance);
+  if (wanted.length === 0) return 0;
+  const present = new Set((await hypervisor.keys(ctx)).map(nameOf));
+  let given = 0;
+  for (const key of wanted) {
+    const there = present.has(nameOf(key));
+    if (there && which === "absent") continue;
+    try {
+      using passphrase = await keys.get({ id: key.secretId }, ctx);
+      await hypervisor.giveKey(key, passphrase, ctx);
+      given++;
+    } catch (error) {
+      if (!there || !isLuksmithError(error) || !NOT_NOW.has(error.code)) throw error;
+      ctx.log.info({ secretId: key.secretId, code: error.code }, "using the key that the hypervisor has");
+    }
+  }
+  return given;
+}
+
+function nameOf({ secretId, use }: GuestKey): string {
+  return use.kind === "disk" ? `${secretId} ${use.instanceUuid} ${use.diskUuid}` : secretId;
+}

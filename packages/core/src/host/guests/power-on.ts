@@ -1,0 +1,60 @@
+import type { OpContext } from "../../image/op-context.ts";
+import type { Operation } from "../../journal/journal.ts";
+import type { WritableHost } from "../host.ts";
+import { imageOf } from "../operations/resize-disk.ts";
+import { type FoundGuest, isUp } from "./find-guest.ts";
+import { giveKeys } from "./guest-keys.ts";
+import { definitionNow } from "./rescue-view.ts";
+
+/**
+ * Starts a guest that is off: its disks are proven ours, the hypervisor gets its keys and its definition, each as it is
+ * now. A start that fails leaves no guest that hangs.
+ * @throws `DiskNotFound`, `DiskReplaced`, what `giveKeys` throws, and what the hypervisor's `start` throws
+ */
+export async function powerOn(host: WritableHost, found: FoundGuest, ctx: OpContext): Promise<void> {
+  const { instance } = found;
+  const services = await host.services();
+  const { hypervisor } = services;
+  for (const disk of instance.disks) await imageOf(host, disk, ctx);
+  await giveKeys(services, instance, "all", ctx);
+  await hypervisor.define(definitionNow(hypervisor, found, host.config), ctx);
+  try {
+    await hypervisor.start(instance.uuid, ctx);
+  } catch (error) {
+    const steady = { ...ctx, signal: new AbortController().signal };
+    await hypervisor.destroy(instance.uuid, steady).catch((second: unknown) => {
+      ctx.log.error({ instance: instance.uuid, err: second }, "could not end a guest that did not start");
+    });
+    throw error;
+  }
+}
+
+/** Ends a start or a hard reboot by what has become of the guest. Idempotent. */
+export async function settlePower(
+  host: WritableHost,
+  operation: Operation,
+  uuid: string,
+  ctx: OpContext,
+): Promise<void> {
+  const { hypervisor } = await host.services();
+  if (isUp(await hypervisor.state(uuid, ctx))) {
+    operation.end("done", () => host.inventory.guests.setWanted(uuid, "on"));
+    return;
+  }
+  // A start that a killed process has asked for may still be under way.
+  await hypervisor.destroy(uuid, ctx);
+  operation.end("undone");
+}
+
+/** As `settlePower`, after a failure that is to be told: what cannot be settled now stays for recovery. */
+export async function trySettlePower(
+  host: WritableHost,
+  operation: Operation,
+  uuid: string,
+  ctx: OpContext,
+): Promise<void> {
+  const steady = { ...ctx, signal: new AbortController().signal };
+  await settlePower(host, operation, uuid, steady).catch((error: unknown) => {
+    ctx.log.error({ instance: uuid, err: error }, `could not settle a failed ${operation.kind}`);
+  });
+}

@@ -1,0 +1,73 @@
+import { LuksmithError } from "../../errors/luksmith-error.ts";
+import type { OpContext } from "../../image/op-context.ts";
+import type { GuestRecord } from "../../journal/guests.ts";
+import type { InstanceRecord } from "../../journal/inventory.ts";
+import type { InstanceRequest } from "../../request/instance-request.ts";
+import type { WritableHost } from "../host.ts";
+import { createInstance } from "../operations/create-instance.ts";
+import { sagaStep } from "../operations/steps.ts";
+import { giveKeys, keysOfOneGuest } from "./guest-keys.ts";
+
+export interface SpawnOptions {
+  readonly start: boolean;
+  /** The user's own definition; the disks are put into it. */
+  readonly template?: string;
+}
+
+export interface Spawned {
+  readonly instance: InstanceRecord;
+  readonly guest: GuestRecord;
+}
+
+/**
+ * Makes an instance's disks and its guest, with its keys in the hypervisor, and starts it. All of it or nothing: what
+ * fails, is cancelled or killed is taken back, the guest first.
+ * @throws as `createInstance`; `DomainExists`, `DomainXmlInvalid`, `GuestDiskNotOpened`, …
+ */
+export async function spawnGuest(
+  host: WritableHost,
+  request: InstanceRequest,
+  options: SpawnOptions,
+  ctx: OpContext,
+): Promise<Spawned> {
+  const { id } = request.server;
+  const services = await host.services();
+  const { hypervisor } = services;
+  let guest: GuestRecord | undefined;
+  const instance = await createInstance(host, request, ctx, {
+    kind: "spawn",
+    prepare: async () => {
+      if ((await hypervisor.state(id, ctx)) !== "absent") throw exists(id);
+    },
+    finish: async (made, operation) => {
+      const { template } = options;
+      const description = { request, instance: made, config: host.config };
+      const definition = hypervisor.describe(
+        template === undefined ? description : { ...description, template },
+      );
+      operation.intend(sagaStep({ kind: "guest", data: { uuid: id, keys: keysOfOneGuest(host, made) } }));
+      await giveKeys(services, made, "all", ctx);
+      await hypervisor.define(definition, ctx);
+      if (options.start) await hypervisor.start(id, ctx);
+      const record: GuestRecord = {
+        uuid: id,
+        definition,
+        wanted: options.start ? "on" : "off",
+        moving: false,
+        rescued: false,
+      };
+      guest = record;
+      return () => host.inventory.guests.add(record);
+    },
+  });
+  if (!guest) throw new Error("a spawn that succeeded has a guest");
+  return { instance, guest };
+}
+
+function exists(uuid: string): LuksmithError {
+  return new LuksmithError(
+    "DomainExists",
+    `the hypervisor has a guest ${uuid} already, which Luksmith did not make and did not touch; undefine it, or use another server id`,
+    { details: { guest: uuid } },
+  );
+}
