@@ -152,7 +152,8 @@ switch (task) {
     run("tsc", ["--noEmit", "-p", "tsconfig.test.json"]);
     run("oxlint", ["--type-aware", "--deny-warnings"]);
     run("oxfmt", ["--check"]);
-    run("vitest", ["run", ...rest]);
+    // Real daemons on a busy machine: what fails once and then passes is reported as retried, not as passed.
+    run("vitest", ["run", "--retry=1", ...rest]);
     break;
   case "bench":
     install();
