@@ -100,7 +100,9 @@ describe("invariant 2: a passphrase is in the key manager and nowhere else", () 
         outcomes: JSON.stringify(outcomes),
         names: names.join("\n"),
       });
-      expect(names.filter((name) => !namesBefore.includes(name) && /secret|pass|key/.test(name))).toEqual([]);
+      // Tests of the key manager run beside this one, and call their directories so.
+      const made = names.filter((name) => !namesBefore.includes(name) && !/^luksmith-keymgr-/.test(name));
+      expect(made.filter((name) => /secret|pass|key/.test(name))).toEqual([]);
       for (const secret of secrets) secret[Symbol.dispose]();
     },
   );
