@@ -28,6 +28,14 @@ export const LUKSMITH_OPTIONS = [
   },
   {
     section: "luksmith",
+    name: "images_verify_hash",
+    type: "bool",
+    default: false,
+    owner: "luksmith",
+    help: "Refuse an image in `images_path` whose digest is not the declared `os_hash_value`. Each process reads each image once more for that. Images from Glance are always verified.",
+  },
+  {
+    section: "luksmith",
     name: "socket",
     type: "path",
     default: "/run/luksmith/luksmith.sock",

@@ -99,7 +99,8 @@ export class HostServices implements AsyncDisposable {
       container.provide(Images, (resolver) => {
         const commands = resolver.get(Commands);
         const vmdkCreateTypes = config.compute.vmdk_allowed_types;
-        return new DirectoryImageService(config.luksmith.images_path, { commands, vmdkCreateTypes });
+        const { images_path: path, images_verify_hash: verifyHash } = config.luksmith;
+        return new DirectoryImageService(path, { commands, vmdkCreateTypes, verifyHash });
       });
     return new HostServices(container, config);
   }

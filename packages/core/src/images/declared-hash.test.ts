@@ -30,7 +30,7 @@ beforeEach(async () => {
   path = join(folder, ID);
   await writeFile(path, BYTES);
   hashed = 0;
-  service = new DirectoryImageService(folder);
+  service = new DirectoryImageService(folder, { verifyHash: true });
 });
 afterEach(() => rm(folder, { recursive: true }));
 

@@ -20,13 +20,21 @@ export class DirectoryImageService implements ImageService {
   readonly name = "directory";
   readonly #directory: string;
   readonly #checks: ImageChecks;
+  readonly #verifyHash: boolean;
   /** Images whose digest was found right, with what changes when a byte does. */
   readonly #hashed = new Map<string, string>();
 
-  /** @param directory absolute; `[luksmith] images_path` */
-  constructor(directory: string, checks: ImageChecks = {}) {
+  /**
+   * @param directory absolute; `[luksmith] images_path`
+   * @param verifyHash `[luksmith] images_verify_hash`: whether a declared digest must be the file's
+   */
+  constructor(
+    directory: string,
+    { verifyHash = false, ...checks }: ImageChecks & { verifyHash?: boolean } = {},
+  ) {
     this.#directory = directory;
     this.#checks = checks;
+    this.#verifyHash = verifyHash;
   }
 
   async open(imageId: string, declared: ImageMetadata | undefined, ctx: OpContext): Promise<ImageFile> {
@@ -51,7 +59,7 @@ export class DirectoryImageService implements ImageService {
   /** Once for each file and declaration, in this process: hashing takes as long as reading it all. */
   async #requireHash(file: FileHandle, metadata: ImageMetadata, ctx: OpContext): Promise<void> {
     const { id } = metadata;
-    const declared = declaredHash(metadata);
+    const declared = this.#verifyHash ? declaredHash(metadata) : undefined;
     if (!declared) return;
     const seenAs = (stat: BigIntStats): string => {
       const { ino, birthtimeNs, size, mtimeNs, ctimeNs } = stat;
