@@ -101,7 +101,9 @@ describe("invariant 2: a passphrase is in the key manager and nowhere else", () 
         names: names.join("\n"),
       });
       // Tests of the key manager run beside this one, and call their directories so.
-      const made = names.filter((name) => !namesBefore.includes(name) && !/^luksmith-keymgr-/.test(name));
+      const made = names.filter(
+        (name) => !namesBefore.includes(name) && !name.startsWith("luksmith-keymgr-"),
+      );
       expect(made.filter((name) => /secret|pass|key/.test(name))).toEqual([]);
       for (const secret of secrets) secret[Symbol.dispose]();
     },
