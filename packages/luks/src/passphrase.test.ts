@@ -61,4 +61,23 @@ describe("GeneratedPassphrase", () => {
     expect(GeneratedPassphrase.is(copy)).toBe(false);
     expect(copy.equals(generated)).toBe(true);
   });
+
+  it("is recalled from what a key manager gave back, and nothing else is", () => {
+    using generated = GeneratedPassphrase.create();
+    using stored = generated.use((bytes) => new Passphrase(bytes));
+    using recalled = GeneratedPassphrase.recall(stored);
+    expect(GeneratedPassphrase.is(recalled)).toBe(true);
+    expect(recalled.equals(generated)).toBe(true);
+    const lines = [
+      text(generated) + "\n",
+      text(generated).slice(1),
+      "s3cret",
+      `${"A".repeat(87)}=`,
+      "=".repeat(88),
+    ];
+    for (const line of lines) {
+      using other = new Passphrase(Buffer.from(line));
+      expect(() => GeneratedPassphrase.recall(other)).toThrow(RangeError);
+    }
+  });
 });

@@ -96,10 +96,29 @@ export class GeneratedPassphrase extends Passphrase {
     }
   }
 
+  /**
+   * One that Luksmith made earlier, as the key manager gave it back; the caller disposes both. Only for who knows by
+   * records of its own that it was Luksmith who made it: the form proves nothing, and is only a check of those records.
+   * @throws RangeError: it has not the form of a generated one
+   */
+  static recall(stored: Passphrase): GeneratedPassphrase {
+    return stored.use((bytes) => {
+      if (hasGeneratedForm(bytes)) return new GeneratedPassphrase(bytes);
+      throw new RangeError("this is not the base64 text of 64 bytes, as Luksmith makes passphrases");
+    });
+  }
+
   /** Whether `value` is one, by private brand and not by shape. */
   static is(value: Passphrase): value is GeneratedPassphrase {
     return #generated in value;
   }
+}
+
+/** 88 characters of base64, of which the last two are padding. */
+function hasGeneratedForm(bytes: Uint8Array): boolean {
+  const digits = Math.ceil((GENERATED_BYTES * 8) / 6);
+  if (bytes.length !== Math.ceil(GENERATED_BYTES / 3) * 4) return false;
+  return bytes.every((byte, at) => (at < digits ? ALPHABET.includes(byte) : byte === PAD));
 }
 
 const ALPHABET = Uint8Array.from(
