@@ -98,6 +98,10 @@ export class Qcow2Image extends FileImage {
     return openHeader(this.path, expected);
   }
 
+  protected override headerOfCopy(path: string, expected?: DiskIdentity): Promise<HeaderStore> {
+    return openHeader(path, expected);
+  }
+
   protected async grow(virtualSize: bigint, ctx: OpContext): Promise<void> {
     await this.withOurs("write", async (image) => {
       const { clusterBits } = image.header;

@@ -9,6 +9,7 @@ import { copyFile } from "./copy-file.ts";
 import { fileIdentity } from "./file-identity.ts";
 import { freeSpace } from "./free-space.ts";
 import { lockHolders } from "./lock-holders.ts";
+import { renameFile } from "./rename-file.ts";
 import { newFile, removeEmptyDirectory, removeName, undoNewFile } from "./new-file.ts";
 
 /** A disk in a file of its own, `<instances_path>/<instance uuid>/<disk name>`: what all formats have in common. */
@@ -33,6 +34,10 @@ export abstract class FileImage extends Image {
     await using file = await newFile(this.path, undo, { makeDirectories: true });
     await copyFile(from, file.handle, `copy ${this.disk.name}`, ctx);
     await file.publish();
+  }
+
+  override rename(identity: DiskIdentity, name: string, _ctx: OpContext): Promise<void> {
+    return renameFile(this.path, join(dirname(this.path), name), identity);
   }
 
   spaceFree(_ctx: OpContext): Promise<bigint | undefined> {

@@ -35,6 +35,13 @@ export {
   rebootGuest,
   resumeGuests,
   revertMove,
+  describeGuest,
+  evacuateGuest,
+  findGuest,
+  letGoOfEvacuated,
+  rebuildInstance,
+  shelveGuest,
+  unshelveGuest,
   rescueGuest,
   unrescueGuest,
   spawnGuest,
@@ -63,6 +70,11 @@ export type { CacheEntry, Pruned } from "../images/cache/prune-cache.ts";
 export type { Download, PrunedDownload } from "../images/image-downloads.ts";
 export type { GuestRecord, WantedPower } from "../journal/guests.ts";
 export type { AdoptOptions } from "./guests/adopt-guest.ts";
+export type { EvacuateOptions } from "./guests/evacuate-guest.ts";
+export type { LetGoOptions } from "./guests/let-go.ts";
+export type { RebuildOptions } from "./guests/rebuild-instance.ts";
+export type { ShelveOptions, Shelved } from "./guests/shelve-guest.ts";
+export type { UnshelveOptions } from "./guests/unshelve-guest.ts";
 export type { MoveDocument } from "./guests/move-document.ts";
 export type { RebootOptions } from "./guests/reboot-guest.ts";
 export type { RescueOptions } from "./guests/rescue-guest.ts";

@@ -26,6 +26,15 @@ export const parseMove = lazily(async () => (await import("./guests/move-documen
 export const adoptGuest = lazily(async () => (await import("./guests/adopt-guest.ts")).adoptGuest);
 export const confirmMove = lazily(async () => (await import("./guests/offer-guest.ts")).confirmMove);
 export const revertMove = lazily(async () => (await import("./guests/offer-guest.ts")).revertMove);
+export const describeGuest = lazily(async () => (await import("./guests/describe-guest.ts")).describeGuest);
+export const findGuest = lazily(async () => (await import("./guests/find-guest.ts")).findGuest);
+export const letGoOfEvacuated = lazily(async () => (await import("./guests/let-go.ts")).letGoOfEvacuated);
+export const evacuateGuest = lazily(async () => (await import("./guests/evacuate-guest.ts")).evacuateGuest);
+export const rebuildInstance = lazily(
+  async () => (await import("./guests/rebuild-instance.ts")).rebuildInstance,
+);
+export const shelveGuest = lazily(async () => (await import("./guests/shelve-guest.ts")).shelveGuest);
+export const unshelveGuest = lazily(async () => (await import("./guests/unshelve-guest.ts")).unshelveGuest);
 export const rescueGuest = lazily(async () => (await import("./guests/rescue-guest.ts")).rescueGuest);
 export const unrescueGuest = lazily(async () => (await import("./guests/unrescue-guest.ts")).unrescueGuest);
 export const findInstance = lazily(async () => (await import("./operations/verify-disks.ts")).findInstance);

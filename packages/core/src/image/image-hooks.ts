@@ -1,4 +1,5 @@
 import type { FormattedContainer, LuksHeader } from "@luksmith/luks";
+import { openFileHeader } from "../file/file-header-store.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import type { BaseImage } from "../images/cache/image-cache.ts";
 import type { DiskContent, ImageSource } from "./disk-content.ts";
@@ -64,6 +65,13 @@ export abstract class ImageHooks {
    */
   adopt?(from: string, undo: Rollback, ctx: OpContext): Promise<void>;
 
+  /**
+   * Gives the disk another name of the same instance's (`ImageDisk.name`), under which there is nothing. Durable when it
+   * resolves, and idempotent: a disk that has the name already is success. Left out: cannot.
+   * @throws `DiskExists`, `DiskNotFound`, `DiskReplaced`: it is not `identity`
+   */
+  rename?(identity: DiskIdentity, name: string, ctx: OpContext): Promise<void>;
+
   /** Only of a backend whose disks stand on bases (`overlays`). */
   protected get overlay(): OverlayHooks | undefined {
     return undefined;
@@ -85,6 +93,10 @@ export abstract class ImageHooks {
    * @throws `DiskNotFound`, `DiskReplaced`
    */
   protected abstract header(ctx: OpContext, expected?: DiskIdentity): Promise<HeaderStore>;
+  /** The header of a copy in a file: what `snapshot` has written and `adopt` takes. */
+  protected headerOfCopy(path: string, expected?: DiskIdentity): Promise<HeaderStore> {
+    return openFileHeader(path, expected);
+  }
   /** Makes the disk larger; durable when it resolves; idempotent. */
   protected abstract grow(virtualSize: bigint, ctx: OpContext): Promise<void>;
   /** Bytes that a guest would see, from the storage itself. */

@@ -48,6 +48,16 @@ export function cannotShrink({ disk, label }: NamedDisk, current: bigint, reques
 }
 
 /** Nothing was touched. */
+export function notThisDisk(image: NamedDisk, path: string, uuid: string): LuksmithError {
+  return new LuksmithError(
+    "DiskNotProven",
+    `${path} is no copy of ${image.label}: its header has the UUID ${uuid}`,
+    {
+      details: { disk: image.disk.name, path },
+    },
+  );
+}
+
 export function wrongSize({ disk, path, label }: NamedDisk, current: bigint): LuksmithError {
   return new LuksmithError(
     "DiskNotProven",

@@ -1,5 +1,7 @@
 import type { FormattedContainer, GeneratedPassphrase } from "@luksmith/luks";
 import { LuksmithError } from "../errors/luksmith-error.ts";
+import { fileIdentity } from "../file/file-identity.ts";
+import { removeName } from "../file/new-file.ts";
 import { createEncrypted } from "./create-encrypted.ts";
 import type { ImageSource } from "./disk-content.ts";
 import { eraseHeader } from "./erase-header.ts";
@@ -12,7 +14,9 @@ import type { BaseChoice } from "./overlay-hooks.ts";
 import { proveOurs } from "./ownership.ts";
 import type { Rollback, UndoRecord } from "./rollback.ts";
 import { sameIdentity } from "./same-identity.ts";
+import { readHeader } from "./read-header.ts";
 import type { SnapshotTarget } from "./snapshot-target.ts";
+import { unlockDisk } from "./unlock.ts";
 import { verifyDisk } from "./verify.ts";
 import type { VerifyReport } from "./verify-report.ts";
 
@@ -91,6 +95,32 @@ export abstract class Image extends ImageHooks {
     await this.requireMadeSize(ctx);
     using unlocked = this.disk.encryption ? await this.unlock(ctx) : undefined;
     return await this.exportTo(target, unlocked, undo, ctx);
+  }
+
+  /**
+   * Makes sure that a copy in a file, which bears this disk's UUID, opens with the passphrase as the key manager has it.
+   * @throws `DiskNotProven`, `LuksPassphraseRefused`, and what keeps the key manager from answering
+   */
+  async proveCopy(path: string, ctx: OpContext): Promise<void> {
+    if (!this.disk.encryption) return;
+    await using store = await this.headerOfCopy(path);
+    const { uuid } = await readHeader(store, ctx);
+    if (uuid !== this.disk.uuid) throw refusals.notThisDisk(this, path, uuid);
+    using _unlocked = await unlockDisk(this.disk, store, this.services, ctx);
+  }
+
+  /**
+   * Erases the key slots of a copy in a file if it still is `identity`, and removes it. Idempotent: another file, or none,
+   * is left alone.
+   */
+  async removeCopy(path: string, identity: DiskIdentity, ctx: OpContext): Promise<void> {
+    const found = await fileIdentity(path);
+    if (!found || !sameIdentity(found, identity)) return;
+    if (this.disk.encryption) {
+      await using store = await this.headerOfCopy(path, identity);
+      await eraseHeader(store, this.payloadOffset, ctx);
+    }
+    await removeName(path);
   }
 
   /**

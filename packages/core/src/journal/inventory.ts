@@ -101,6 +101,18 @@ export class Inventory {
     record.disks.forEach((disk, position) => this.addDisk(disk, position));
   }
 
+  /** Other disks and documents for an instance; its guest, name, project and age stay. */
+  replaceDisks({ uuid, diskInfo, blockDeviceInfo, disks }: Omit<InstanceRecord, "pending">): void {
+    this.#database.run("DELETE FROM disk WHERE instance = ?", uuid);
+    this.#database.run(
+      "UPDATE instance SET block_device_info = ?, disk_info = ? WHERE uuid = ?",
+      JSON.stringify(blockDeviceInfo),
+      JSON.stringify(diskInfo),
+      uuid,
+    );
+    disks.forEach((disk, position) => this.addDisk(disk, position));
+  }
+
   removeInstance(uuid: string): void {
     this.#database.run("DELETE FROM disk WHERE instance = ?", uuid);
     this.#database.run("DELETE FROM instance WHERE uuid = ?", uuid);

@@ -17,7 +17,11 @@ export type OperationKind =
   | "reboot"
   | "adopt"
   | "rescue"
-  | "unrescue";
+  | "unrescue"
+  | "rebuild"
+  | "shelve"
+  | "unshelve"
+  | "evacuate";
 
 /** A thing that is about to happen, with what is needed to take it back or to finish it. */
 export interface Step {

@@ -1,32 +1,44 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { Image } from "../../image/image.ts";
 import type { ImageDisk } from "../../image/image-disk.ts";
 import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
 import type { GuestRecord } from "../../journal/guests.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
-import type { Operation } from "../../journal/journal.ts";
+import type { Operation, Step } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
+import { finishDelete } from "../operations/delete-instance.ts";
 import { requireKeyOwner } from "../operations/key-owner.ts";
 import { requireAbsent } from "../operations/prepare-create.ts";
 import { sagaStep } from "../operations/steps.ts";
 import { journaledRollback, takeBack } from "../operations/undo.ts";
 import { guestKeys, giveKeys } from "./guest-keys.ts";
-import { infosOf, type MoveDocument } from "./move-document.ts";
+import { backingHere } from "./backing-here.ts";
+import { infosOf, listedDisk, type MoveDocument } from "./move-document.ts";
 import type { Spawned } from "./spawn-guest.ts";
 
 export interface AdoptOptions {
   /** Where the disks' files can be read here, by their names in disk_info; else under the paths of the other host. */
   readonly from?: string;
+  /** The disks are where this host would make them, and stay there: both hosts have this storage. */
+  readonly inPlace?: boolean;
   readonly start: boolean;
+}
+
+/** What an operation does besides adopting a guest. */
+export interface AdoptStage {
+  readonly kind: "unshelve" | "evacuate";
+  /** What is still to be done when the guest is here, forward only. */
+  readonly afterwards: readonly Step[];
 }
 
 interface Arrival {
   readonly disk: ImageDisk;
   readonly image: Image;
   readonly backend: string;
-  readonly file: string;
+  /** Undefined: it is where it shall be. */
+  readonly file: string | undefined;
 }
 
 /**
@@ -40,6 +52,7 @@ export async function adoptGuest(
   document: MoveDocument,
   options: AdoptOptions,
   ctx: OpContext,
+  stage?: AdoptStage,
 ): Promise<Spawned> {
   const { uuid } = document.instance;
   using _claim = host.claim(uuid);
@@ -49,39 +62,74 @@ export async function adoptGuest(
   if ((await services.hypervisor.state(uuid, ctx)) !== "absent") {
     throw exists("DomainExists", `the hypervisor has a guest ${uuid} already`, uuid);
   }
-  const arrivals = arrivalsOf(services, document, options);
-  for (const { image } of arrivals) {
+  const arrivals = await arrivalsOf(services, document, options);
+  for (const { image, file } of arrivals) {
     image.requireEncryptionSupport();
-    await requireAbsent(image, ctx);
+    if (file !== undefined) await requireAbsent(image, ctx);
+    else if (await image.identify(ctx)) await image.requireIdle(ctx);
+    else throw notHere(image.label, image.path);
   }
   await requireKeyOwner(services.keys, uuid, document.instance.project_id ?? undefined, ctx);
   await requireReadable(services, arrivals, ctx);
-  const operation = host.journal.begin("adopt", uuid, ctx.requestId, {});
+  const operation = host.journal.begin(stage?.kind ?? "adopt", uuid, ctx.requestId, {});
+  let spawned: Spawned;
   try {
     const disks: DiskRecord[] = [];
     for (const arrival of arrivals) disks.push(await takeOver(services, arrival, operation, ctx));
-    return await settleIn(host, services, document, disks, options, operation, ctx);
+    spawned = await settleIn(host, services, document, disks, options, operation, ctx);
+    const { instance, guest } = spawned;
+    const record = (): void => {
+      host.inventory.addInstance(instance);
+      host.inventory.guests.add(guest);
+    };
+    if (stage?.afterwards.length)
+      operation.advance(record, sagaStep({ kind: "arrived", data: {} }), ...stage.afterwards);
+    else operation.end("done", record);
   } catch (error) {
     throw await takeBack(services, operation, error, ctx);
   }
+  ctx.log.info({ instance: uuid, disks: spawned.instance.disks.length }, "guest adopted");
+  // From here on nobody can want it back.
+  if (stage?.afterwards.length) await finishArrival(host, services, operation, uuid, ctx);
+  return spawned;
 }
 
-function arrivalsOf(
+/** Whether the guest is this host's, and only what comes then is left to do. */
+export function hasArrived(steps: readonly Step[]): boolean {
+  return steps.some(({ kind }) => kind === "arrived");
+}
+
+/** What is to be done when a guest has arrived. Idempotent. */
+export async function finishArrival(
+  host: WritableHost,
+  services: HostServices,
+  operation: Operation,
+  uuid: string,
+  ctx: OpContext,
+): Promise<void> {
+  const at = operation.steps.findIndex(({ kind }) => kind === "arrived");
+  const steady = { ...ctx, signal: new AbortController().signal };
+  await finishDelete(host, services, operation, uuid, steady, operation.steps.slice(at + 1));
+}
+
+async function arrivalsOf(
   services: HostServices,
   document: MoveDocument,
-  { from }: AdoptOptions,
-): readonly Arrival[] {
-  return document.disks.map(({ uuid, name, backend, path, virtual_size, encryption }) => {
-    const disk: ImageDisk = {
-      instanceUuid: document.instance.uuid,
-      name,
-      uuid,
-      virtualSize: BigInt(virtual_size),
-      ...(encryption ? { encryption: { format: encryption.format, secretId: encryption.secret_id } } : {}),
-    };
-    const file = from === undefined ? path : join(from, name);
-    return { disk, backend, image: services.backend(backend).image(disk), file };
-  });
+  { from, inPlace = false }: AdoptOptions,
+): Promise<readonly Arrival[]> {
+  const arrivals: Arrival[] = [];
+  for (const listed of document.disks) {
+    const { name, backend, path } = listed;
+    const backing = listed.backing && (await backingHere(listed.backing, name));
+    const disk = { ...listedDisk(document, listed), ...(backing ? { backing } : {}) };
+    // A document is not trusted with directories.
+    const there = document.kind === "luksmith.shelf" ? basename(path) : name;
+    const file = from === undefined ? path : join(from, there);
+    const image = services.backend(backend).image(disk);
+    if (inPlace && path !== image.path) throw notHere(image.label, path);
+    arrivals.push({ disk, backend, image, file: inPlace ? undefined : file });
+  }
+  return arrivals;
 }
 
 /** Before anything changes: whoever may not read the passphrases here shall not have the disks either. */
@@ -104,18 +152,23 @@ async function takeOver(
   ctx: OpContext,
 ): Promise<DiskRecord> {
   throwIfCancelled(ctx);
-  if (!image.adopt) {
-    throw new LuksmithError("UnsupportedOperation", `a disk on ${backend} cannot be taken over from a file`);
+  if (file !== undefined) {
+    if (!image.adopt) {
+      throw new LuksmithError(
+        "UnsupportedOperation",
+        `a disk on ${backend} cannot be taken over from a file`,
+      );
+    }
+    await image.adopt(file, journaledRollback(operation, backend, image), ctx);
   }
-  await image.adopt(file, journaledRollback(operation, backend, image), ctx);
   const { ok, checks } = await image.verify(ctx);
   const identity = await image.identify(ctx);
   if (!ok || !identity) {
     const failed = checks.filter(({ result }) => result === "fail").map(({ message }) => message);
     throw new LuksmithError(
       "DiskNotProven",
-      `what was copied from ${file} is not ${image.label} as it was offered: ${failed.join("; ")}`,
-      { details: { disk: disk.name, file } },
+      `${file === undefined ? "what is there" : `what was copied from ${file}`} is not ${image.label} as it was offered: ${failed.join("; ")}`,
+      { details: { disk: disk.name, file: file ?? image.path } },
     );
   }
   const createdAt = new Date().toISOString();
@@ -159,12 +212,15 @@ async function settleIn(
     moving: false,
     rescued: false,
   };
-  operation.end("done", () => {
-    host.inventory.addInstance(instance);
-    host.inventory.guests.add(guest);
-  });
-  ctx.log.info({ instance: uuid, disks: disks.length }, "guest adopted");
   return { instance, guest };
+}
+
+function notHere(label: string, path: string): LuksmithError {
+  return new LuksmithError(
+    "DiskNotFound",
+    `${label} is not at ${path} on this host: mount the storage that both hosts have, or say where copies are (--from), or what to make it anew of (--recreate)`,
+    { details: { path } },
+  );
 }
 
 function exists(code: "InstanceExists" | "DomainExists", what: string, uuid: string): LuksmithError {

@@ -3,7 +3,7 @@ import type { GuestState, Hypervisor } from "../../guest/hypervisor.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { GuestRecord } from "../../journal/guests.ts";
 import type { InstanceRecord } from "../../journal/inventory.ts";
-import type { WritableHost } from "../host.ts";
+import type { ReadableHost, WritableHost } from "../host.ts";
 import { findInstance } from "../operations/verify-disks.ts";
 
 export interface FoundGuest {
@@ -12,9 +12,9 @@ export interface FoundGuest {
 }
 
 /** @throws `InstanceNotFound`; `DomainNotFound`: it has disks only, and somebody else runs it */
-export function findGuest(host: WritableHost, uuid: string): FoundGuest {
+export function findGuest(host: ReadableHost, uuid: string): FoundGuest {
   const instance = findInstance(host, uuid);
-  const guest = host.inventory.guests.find(uuid);
+  const guest = host.inventory?.guests.find(uuid);
   if (guest) return { instance, guest };
   throw new LuksmithError(
     "DomainNotFound",

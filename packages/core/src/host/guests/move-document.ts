@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { BlockDeviceInfo } from "../../disk/block-device-info.ts";
+import type { ImageDisk } from "../../image/image-disk.ts";
 import type { DiskInfo } from "../../disk/disk-info.ts";
 import { text, uuid } from "../../request/schema-parts.ts";
 
@@ -10,7 +11,7 @@ const bytes = z.int().positive().multipleOf(SECTOR);
 const diskName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be a disk's name");
 
 const MoveSchema = z.strictObject({
-  kind: z.literal("luksmith.move"),
+  kind: z.enum(["luksmith.move", "luksmith.shelf"]),
   version: z.literal(1),
   instance: z.strictObject({
     uuid,
@@ -29,9 +30,22 @@ const MoveSchema = z.strictObject({
         uuid,
         name: diskName,
         backend: z.string().max(64),
-        path: z.string().startsWith("/").max(4096),
+        path: z
+          .string()
+          .min(1)
+          .max(4096)
+          .regex(/^[^\0]*$/),
         virtual_size: bytes,
         encryption: z.strictObject({ format: z.literal("luks"), secret_id: uuid }).nullable(),
+        /** What it stands on; only where both hosts have the same storage. */
+        backing: z
+          .strictObject({
+            file: z.string().startsWith("/").max(4096),
+            format: z.enum(["raw", "qcow2"]),
+            virtual_size: bytes,
+            secret_id: uuid.nullable(),
+          })
+          .nullish(),
       }),
     )
     .min(1)
@@ -48,9 +62,23 @@ export function parseMove(document: unknown): MoveDocument {
   const problems = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
   throw new LuksmithError(
     "InvalidRequest",
-    `this is not a document of "luksmith move offer": ${problems.join("; ")}`,
+    `this is not a document of "luksmith move offer", "move describe" or "shelve": ${problems.join("; ")}`,
     { details: { problems } },
   );
+}
+
+/** A disk of a document, without what it stands on. */
+export function listedDisk(
+  { instance }: MoveDocument,
+  { uuid: disk, name, virtual_size, encryption }: MoveDocument["disks"][number],
+): ImageDisk {
+  return {
+    instanceUuid: instance.uuid,
+    name,
+    uuid: disk,
+    virtualSize: BigInt(virtual_size),
+    ...(encryption ? { encryption: { format: encryption.format, secretId: encryption.secret_id } } : {}),
+  };
 }
 
 export function infosOf({ instance }: MoveDocument): {

@@ -1,13 +1,10 @@
 import { LuksmithError } from "../../errors/luksmith-error.ts";
-import { diskToJson } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { DiskRecord } from "../../journal/inventory.ts";
-import type { Step } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
-import { finishDelete } from "../operations/delete-instance.ts";
-import { sagaStep } from "../operations/steps.ts";
+import { describeGuest } from "./describe-guest.ts";
 import { type FoundGuest, findGuest, isUp } from "./find-guest.ts";
-import { keysOfOneGuest } from "./guest-keys.ts";
+import { letGo } from "./let-go.ts";
 import type { MoveDocument } from "./move-document.ts";
 
 /**
@@ -38,39 +35,7 @@ export async function offerGuest(host: WritableHost, uuid: string, ctx: OpContex
   if (overlay) throw standsOnBase(uuid, overlay);
   host.inventory.guests.setMoving(uuid, true);
   ctx.log.info({ instance: uuid }, "guest offered to another host");
-  return moveDocument(found);
-}
-
-function moveDocument({ instance, guest }: FoundGuest): MoveDocument {
-  const { uuid, name, projectId, diskInfo, blockDeviceInfo, disks } = instance;
-  return {
-    kind: "luksmith.move",
-    version: 1,
-    instance: {
-      uuid,
-      name: name ?? null,
-      project_id: projectId ?? null,
-      // Nova's documents are JSON.
-      disk_info: JSON.parse(JSON.stringify(diskInfo)) as MoveDocument["instance"]["disk_info"],
-      block_device_info: JSON.parse(JSON.stringify(blockDeviceInfo)) as Record<string, unknown>,
-    },
-    definition: guest.definition,
-    disks: disks.map((disk) => ({
-      uuid: disk.uuid,
-      name: disk.name,
-      backend: disk.backend,
-      path: disk.path,
-      virtual_size: Number(disk.virtualSize),
-      encryption: encryptionOf(disk),
-    })),
-  };
-}
-
-function encryptionOf({ encryption, path }: DiskRecord): MoveDocument["disks"][number]["encryption"] {
-  if (!encryption) return null;
-  const { format, secretId } = encryption;
-  if (format === "luks" && secretId) return { format, secret_id: secretId };
-  throw new LuksmithError("UnsupportedOperation", `${path} is encrypted as ${format}, which cannot move`);
+  return describeGuest(found);
 }
 
 /**
@@ -81,24 +46,7 @@ function encryptionOf({ encryption, path }: DiskRecord): MoveDocument["disks"][n
  */
 export async function confirmMove(host: WritableHost, uuid: string, ctx: OpContext): Promise<void> {
   using _claim = host.claim(uuid, [], { moving: true });
-  const { instance } = requireOffered(host, uuid);
-  const services = await host.services();
-  const removals: Step[] = [];
-  for (const record of instance.disks) {
-    const image = services.backend(record.backend).image(record);
-    const identity = await image.requireOurs(record.identity, ctx);
-    await image.requireIdle(ctx);
-    const data = { backend: record.backend, disk: diskToJson(record), identity: identity ?? null };
-    removals.push(sagaStep({ kind: "remove", data }));
-  }
-  const keys = keysOfOneGuest(host, instance);
-  const operation = host.journal.begin("delete", uuid, ctx.requestId, {}, [
-    sagaStep({ kind: "end-guest", data: { uuid } }),
-    ...removals,
-    sagaStep({ kind: "take-keys", data: { keys } }),
-    ...keys.map(({ secretId }) => sagaStep({ kind: "forget-copy", data: { id: secretId } })),
-  ]);
-  await finishDelete(host, services, operation, uuid, ctx);
+  await letGo(host, requireOffered(host, uuid), { keepDisks: false }, ctx);
 }
 
 /**

@@ -29,6 +29,17 @@ export async function powerOn(host: WritableHost, found: FoundGuest, ctx: OpCont
   }
 }
 
+/** What failed shall not leave a guest off that ran. */
+export async function backOn(host: WritableHost, found: FoundGuest, ctx: OpContext): Promise<void> {
+  const steady = { ...ctx, signal: new AbortController().signal };
+  try {
+    const { hypervisor } = await host.services();
+    if (!isUp(await hypervisor.state(found.instance.uuid, steady))) await powerOn(host, found, steady);
+  } catch (error) {
+    ctx.log.error({ instance: found.instance.uuid, err: error }, "could not start the guest again");
+  }
+}
+
 /** Ends a start or a hard reboot by what has become of the guest. Idempotent. */
 export async function settlePower(
   host: WritableHost,

@@ -9,13 +9,14 @@ import type { Operation } from "../../journal/journal.ts";
 import { secretName } from "../../key-manager/key-manager.ts";
 import type { WritableHost } from "../host.ts";
 import { contentToWrite } from "../operations/content-to-write.ts";
+import { makeDisk } from "../operations/make-disk.ts";
 import { OperationSecrets } from "../operations/operation-secrets.ts";
 import { requireAbsent, requireSpace } from "../operations/prepare-create.ts";
 import { sagaStep } from "../operations/steps.ts";
-import { journaledRollback, takeBack } from "../operations/undo.ts";
+import { takeBack } from "../operations/undo.ts";
 import { type FoundGuest, findGuest, isUp } from "./find-guest.ts";
 import { guestKeys } from "./guest-keys.ts";
-import { powerOn } from "./power-on.ts";
+import { backOn, powerOn } from "./power-on.ts";
 import { RESCUE_DISK, rescueInfo } from "./rescue-view.ts";
 import { powerOff } from "./stop-guest.ts";
 
@@ -61,7 +62,7 @@ export async function rescueGuest(
   const secrets = await OperationSecrets.plan(services.keys, names, found.instance, ctx);
   const operation = host.journal.begin("rescue", uuid, ctx.requestId, {}, secrets.steps);
   try {
-    const record = await makeDisk(host, disk, file, secrets, operation, ctx);
+    const record = await makeRescueDisk(host, disk, file, secrets, operation, ctx);
     const keys = guestKeys({ uuid, disks: [record] }).filter(({ use }) => use.kind === "disk");
     operation.intend(
       sagaStep({ kind: "take-keys", data: { keys } }),
@@ -101,7 +102,7 @@ function rescueDisk({ instance }: FoundGuest, file: ImageFile): ImageDisk {
   };
 }
 
-async function makeDisk(
+async function makeRescueDisk(
   host: WritableHost,
   planned: ImageDisk,
   file: ImageFile,
@@ -118,14 +119,7 @@ async function makeDisk(
   const disk: ImageDisk = secret
     ? { ...planned, encryption: { format: "luks", secretId: secret.id } }
     : planned;
-  const image = backend.image(disk);
-  const source = { kind: "image", image: file } as const;
-  const undo = journaledRollback(operation, backend.name, image);
-  await image.create(passphrase ? { source, passphrase } : { source }, undo, ctx);
-  const identity = await image.identify(ctx);
-  if (!identity) throw new LuksmithError("DiskNotProven", `${image.label} vanished right after it was made`);
-  const createdAt = new Date().toISOString();
-  return { ...disk, backend: backend.name, path: image.path, source: image.source(), identity, createdAt };
+  return await makeDisk(backend, disk, { kind: "image", image: file }, passphrase, operation, ctx);
 }
 
 function inRescue(host: WritableHost, { instance, guest }: FoundGuest, disk: DiskRecord): FoundGuest {
@@ -139,17 +133,6 @@ function inRescue(host: WritableHost, { instance, guest }: FoundGuest, disk: Dis
     instance: { ...instance, diskInfo, disks: [...instance.disks, disk] },
     guest: { ...guest, rescued: true },
   };
-}
-
-/** A rescue that failed shall not leave a guest off that ran. */
-async function backOn(host: WritableHost, found: FoundGuest, ctx: OpContext): Promise<void> {
-  const steady = { ...ctx, signal: new AbortController().signal };
-  try {
-    const { hypervisor } = await host.services();
-    if (!isUp(await hypervisor.state(found.instance.uuid, steady))) await powerOn(host, found, steady);
-  } catch (error) {
-    ctx.log.error({ instance: found.instance.uuid, err: error }, "could not start the guest again");
-  }
 }
 
 function isRescued(uuid: string): LuksmithError {

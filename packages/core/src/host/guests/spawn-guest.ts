@@ -5,6 +5,7 @@ import type { InstanceRecord } from "../../journal/inventory.ts";
 import type { InstanceRequest } from "../../request/instance-request.ts";
 import type { WritableHost } from "../host.ts";
 import { createInstance } from "../operations/create-instance.ts";
+import type { KnownDisk } from "../operations/plan-again.ts";
 import { sagaStep } from "../operations/steps.ts";
 import { giveKeys, keysOfOneGuest } from "./guest-keys.ts";
 
@@ -12,6 +13,8 @@ export interface SpawnOptions {
   readonly start: boolean;
   /** The user's own definition; the disks are put into it. */
   readonly template?: string;
+  /** Disks that there were on another host: each gets its UUID and its secret again. */
+  readonly known?: readonly KnownDisk[];
 }
 
 export interface Spawned {
@@ -36,6 +39,7 @@ export async function spawnGuest(
   let guest: GuestRecord | undefined;
   const instance = await createInstance(host, request, ctx, {
     kind: "spawn",
+    ...(options.known ? { known: options.known } : {}),
     prepare: async () => {
       if ((await hypervisor.state(id, ctx)) !== "absent") throw exists(id);
     },

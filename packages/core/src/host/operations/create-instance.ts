@@ -1,4 +1,4 @@
-import type { GeneratedPassphrase, LuksEngine } from "@luksmith/luks";
+import type { GeneratedPassphrase } from "@luksmith/luks";
 import { localDevices } from "../../disk/block-device-info.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
@@ -8,10 +8,13 @@ import { secretName } from "../../key-manager/key-manager.ts";
 import type { InstanceRequest } from "../../request/instance-request.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
+import { makeDisk } from "./make-disk.ts";
 import { OperationSecrets } from "./operation-secrets.ts";
 import { type InstancePlan, placeDisks, planInstance } from "./plan-instance.ts";
+import { type KnownDisk, planAgain } from "./plan-again.ts";
 import { type PreparedDisk, prepareCreate } from "./prepare-create.ts";
-import { journaledRollback, takeBack } from "./undo.ts";
+import { recallPassphrase } from "./recall-passphrase.ts";
+import { takeBack } from "./undo.ts";
 
 /** A disk with the passphrase that was made for it. */
 interface KeyedDisk extends PreparedDisk {
@@ -21,6 +24,8 @@ interface KeyedDisk extends PreparedDisk {
 /** What an operation does besides making disks. */
 export interface CreateStage {
   readonly kind: "spawn";
+  /** Disks that there were on another host: each gets its UUID and its secret again. */
+  readonly known?: readonly KnownDisk[];
   /** Refuses what can be refused, before anything changes. */
   readonly prepare: () => Promise<void>;
   /**
@@ -50,12 +55,16 @@ export async function createInstance(
       { details: { instance: id } },
     );
   }
-  const plan = planInstance(host.config, request);
+  const plan = stage?.known
+    ? planAgain(host.config, request, stage.known)
+    : planInstance(host.config, request);
   const services = await host.services();
   await using stack = new AsyncDisposableStack();
   const prepared = await prepareCreate(plan, services, host.config, stack, ctx);
   await stage?.prepare();
-  const names = prepared.filter(({ disk }) => disk.encryption).map(({ disk }) => secretName(id, disk.uuid));
+  const names = prepared
+    .filter(({ disk }) => disk.encryption && !disk.encryption.secretId)
+    .map(({ disk }) => secretName(id, disk.uuid));
   const projectId = request.server.tenant_id ?? undefined;
   const secrets = await OperationSecrets.plan(services.keys, names, { uuid: id, projectId }, ctx);
   const operation = host.journal.begin(stage?.kind ?? "create", id, ctx.requestId, {}, secrets.steps);
@@ -86,28 +95,14 @@ async function makeDisks(
   using passphrases = new DisposableStack();
   const keyed: KeyedDisk[] = [];
   for (const each of prepared) {
-    keyed.push(await makeSecret(each, services.luks, secrets, operation, passphrases, ctx));
+    keyed.push(await keyDisk(each, services, secrets, operation, passphrases, ctx));
   }
   const { diskInfo, blockDeviceInfo } = placeDisks(host.config, plan.request, withSecrets(plan, keyed));
   const backend = services.chosenBackend;
   const disks: DiskRecord[] = [];
   for (const { disk, source, passphrase } of keyed) {
     throwIfCancelled(ctx);
-    const image = backend.image(disk);
-    const rollback = journaledRollback(operation, backend.name, image);
-    await image.create({ source, ...(passphrase ? { passphrase } : {}) }, rollback, ctx);
-    const identity = await image.identify(ctx);
-    if (!identity)
-      throw new LuksmithError("DiskNotProven", `${image.label} vanished right after it was made`);
-    const createdAt = new Date().toISOString();
-    disks.push({
-      ...disk,
-      backend: backend.name,
-      path: image.path,
-      source: image.source(),
-      identity,
-      createdAt,
-    });
+    disks.push(await makeDisk(backend, disk, source, passphrase, operation, ctx));
   }
   return {
     uuid: plan.request.server.id,
@@ -121,9 +116,9 @@ async function makeDisks(
   };
 }
 
-async function makeSecret(
+async function keyDisk(
   prepared: PreparedDisk,
-  luks: LuksEngine,
+  { luks, keys }: HostServices,
   secrets: OperationSecrets,
   operation: Operation,
   passphrases: DisposableStack,
@@ -131,6 +126,9 @@ async function makeSecret(
 ): Promise<KeyedDisk> {
   const { encryption } = prepared.disk;
   if (!encryption) return { ...prepared, passphrase: undefined };
+  if (encryption.secretId) {
+    return { ...prepared, passphrase: passphrases.use(await recallPassphrase(keys, prepared.disk, ctx)) };
+  }
   const passphrase = passphrases.use(luks.generatePassphrase());
   const name = secretName(prepared.disk.instanceUuid, prepared.disk.uuid);
   const consumer = { resourceType: "disk", resourceId: prepared.disk.uuid } as const;

@@ -2,7 +2,7 @@ import { LuksmithError } from "../../errors/luksmith-error.ts";
 import { diskFromJson, diskToJson } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { InstanceRecord } from "../../journal/inventory.ts";
-import type { Operation, Step } from "../../journal/journal.ts";
+import type { Operation, OperationKind, Step } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 import { endGuest, takeKeys } from "../guests/end-guest.ts";
@@ -10,6 +10,7 @@ import { isUp } from "../guests/find-guest.ts";
 import { keysOfOneGuest } from "../guests/guest-keys.ts";
 import { requireKeyOwner } from "./key-owner.ts";
 import { removeSnapshotFile } from "./remove-snapshot-file.ts";
+import { replaceDisk } from "./replace-disk.ts";
 import { readStep, type SagaStep, sagaStep } from "./steps.ts";
 import { undoSecret } from "./undo.ts";
 import { keySteps, unfinishedChanges } from "./unfinished-changes.ts";
@@ -59,27 +60,36 @@ export async function deleteInstance(
   await finishDelete(host, services, operation, instance.uuid, ctx);
 }
 
-/** Carries a delete to its end; idempotent, so that `recover` can call it again. */
+/** Carries what only goes forward to its end; idempotent, so that `recover` can call it again. */
 export async function finishDelete(
   host: WritableHost,
   services: HostServices,
   operation: Operation,
   uuid: string,
   ctx: OpContext,
+  steps: readonly Step[] = operation.steps,
 ): Promise<void> {
-  for (const step of operation.steps) {
+  for (const step of steps) {
     try {
       await carryOut(services, readStep(step), ctx);
     } catch (error) {
-      throw unfinished(uuid, error);
+      throw unfinished(operation.kind, uuid, error);
     }
   }
   operation.end("done", () => {
-    if (operation.kind === "delete") host.inventory.removeInstance(uuid);
-    else if (operation.kind === "unrescue") host.inventory.guests.setRescued(uuid, undefined);
-    else host.inventory.removeSnapshot(uuid);
+    switch (operation.kind) {
+      case "delete":
+      case "shelve":
+        return host.inventory.removeInstance(uuid);
+      case "delete-snapshot":
+        return host.inventory.removeSnapshot(uuid);
+      case "unrescue":
+        return host.inventory.guests.setRescued(uuid, undefined);
+      default: // It was told when the operation began to go forward only.
+        return undefined;
+    }
   });
-  ctx.log.info({ subject: uuid }, "deleted");
+  ctx.log.info({ subject: uuid, operation: operation.kind }, "finished");
 }
 
 async function carryOut(services: HostServices, step: SagaStep, ctx: OpContext): Promise<void> {
@@ -98,9 +108,20 @@ async function carryOut(services: HostServices, step: SagaStep, ctx: OpContext):
       if (identity) await services.backend(backend).image(diskFromJson(disk)).remove(identity, ctx);
       return;
     }
+    case "replace":
+      await replaceDisk(services, step.data, ctx);
+      return;
+    // What an operation has made before it began to go forward stays.
+    case "image":
+      return;
     case "forget-copy":
       await services.forgetCopy(step.data.id, ctx);
       return;
+    case "remove-copy": {
+      const { backend, disk, path, identity } = step.data;
+      await services.backend(backend).image(diskFromJson(disk)).removeCopy(path, identity, ctx);
+      return;
+    }
     case "remove-file":
       await removeSnapshotFile(step.data, ctx);
       return;
@@ -119,11 +140,12 @@ async function carryOut(services: HostServices, step: SagaStep, ctx: OpContext):
   }
 }
 
-function unfinished(uuid: string, error: unknown): LuksmithError {
+function unfinished(kind: OperationKind, uuid: string, error: unknown): LuksmithError {
+  const doing = kind.startsWith("delete") ? "deleting" : `the ${kind} of`;
   const reason = error instanceof Error ? error.message : String(error);
   return new LuksmithError(
     "EphemeralEncryptionCleanupFailed",
-    `deleting ${uuid} began and could not be finished: ${reason}. It will be finished by the next command, or now by "luksmith recover"`,
+    `${doing} ${uuid} began and could not be finished: ${reason}. It will be finished by the next command, or now by "luksmith recover"`,
     { cause: error, details: { subject: uuid } },
   );
 }

@@ -14,7 +14,7 @@ import { guestFormat, type InstancePlan } from "./plan-instance.ts";
 /** A disk that is about to be made. */
 export interface PreparedDisk extends ContentToWrite {
   readonly local: LocalDisk;
-  /** Its secret's id is null as yet. */
+  /** Its secret's id is null as yet, unless it had one before. */
   readonly disk: ImageDisk;
   readonly image: Image;
   readonly source: ImageSource;
@@ -25,6 +25,7 @@ const SECTOR = 512n;
 /**
  * Everything that can be refused is refused here, before anything changes: encryption and guest formats, an image
  * that lies, does not open or does not fit, disks that exist already, too little space. The root image stays open for `stack`'s life.
+ * @param nameOf under which name a disk is made
  * @throws `UnsupportedEncryptionFormat`, `DiskExists`, `FlavorDiskSmallerThanImage`, `ImageFormatMismatch`, `NoSpace`, …
  */
 export async function prepareCreate(
@@ -33,13 +34,14 @@ export async function prepareCreate(
   config: HostConfig,
   stack: AsyncDisposableStack,
   ctx: OpContext,
+  nameOf: (disk: LocalDisk) => string = ({ name }) => name,
 ): Promise<readonly PreparedDisk[]> {
   const prepared: PreparedDisk[] = [];
   const backend = services.chosenBackend;
   for (const local of plan.disks) {
     const file =
       local.image_id === undefined ? undefined : stack.use(await openImage(plan, local, services, ctx));
-    const disk = imageDisk(plan, local, file);
+    const disk = { ...imageDisk(plan, local, file), name: nameOf(local) };
     const image = backend.image(disk);
     image.requireEncryptionSupport();
     await requireAbsent(image, ctx);
@@ -116,7 +118,9 @@ export function imageDisk(plan: InstancePlan, local: LocalDisk, file: ImageFile 
     name: local.name,
     uuid: local.uuid,
     virtualSize: ((size + SECTOR - 1n) / SECTOR) * SECTOR,
-    ...(local.encryption ? { encryption: { format: local.encryption.format, secretId: null } } : {}),
+    ...(local.encryption
+      ? { encryption: { format: local.encryption.format, secretId: local.encryption.secret_uuid } }
+      : {}),
   };
 }
 

@@ -3,6 +3,7 @@ import type { OpContext } from "../../image/op-context.ts";
 import type { OpenOperation, Operation, OperationKind } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
+import { finishArrival, hasArrived } from "../guests/adopt-guest.ts";
 import { settlePower } from "../guests/power-on.ts";
 import { finishStop } from "../guests/stop-guest.ts";
 import { finishDelete } from "./delete-instance.ts";
@@ -80,6 +81,16 @@ async function endOperation(
       await finishRekey(services, operation, ctx);
       return "finished";
     }
+    case "rebuild":
+    case "shelve":
+      if (!oldDisksGo(open)) return await undo(services, host.journal.resume(open), ctx);
+      await finishDelete(host, services, host.journal.resume(open), open.subject, ctx);
+      return "finished";
+    case "unshelve":
+    case "evacuate":
+      if (!hasArrived(open.steps)) return await undo(services, host.journal.resume(open), ctx);
+      await finishArrival(host, services, host.journal.resume(open), open.subject, ctx);
+      return "finished";
     case "flatten":
     case "rebase":
       await settleOpenBase(host, open, ctx);
@@ -95,6 +106,11 @@ async function endOperation(
       await finishStop(host, open, ctx);
       return "finished";
   }
+}
+
+/** Whether a rebuild or a shelving had come so far that it began to remove the old disks. */
+function oldDisksGo({ steps }: OpenOperation): boolean {
+  return steps.some(({ kind }) => kind === "replace" || kind === "remove");
 }
 
 async function undo(services: HostServices, operation: Operation, ctx: OpContext): Promise<"undone"> {

@@ -5,10 +5,10 @@ import type { UndoRecord } from "../../image/rollback.ts";
 import type { Step } from "../../journal/journal.ts";
 
 /** An image in the journal: its backend's name and `diskToJson`. */
-export interface JournaledImage {
+export type JournaledImage = {
   readonly backend: string;
   readonly disk: DiskIdentity;
-}
+};
 
 /** Every step that operations write, by what it does. Released kinds keep their shape: a newer version recovers them. */
 export type SagaStep =
@@ -23,10 +23,29 @@ export type SagaStep =
   | { readonly kind: "image"; readonly data: JournaledImage & { readonly record: UndoRecord } }
   /** A disk is about to be erased and removed; null: it was gone before. */
   | { readonly kind: "remove"; readonly data: JournaledImage & { readonly identity: DiskIdentity | null } }
+  /**
+   * A disk is about to be erased and removed (null: it was gone before), and then one that waits beside it to get its
+   * name.
+   */
+  | {
+      readonly kind: "replace";
+      readonly data: {
+        readonly old: JournaledImage & { readonly identity: DiskIdentity | null };
+        readonly waiting: JournaledImage & { readonly identity: DiskIdentity };
+        readonly name: string;
+      };
+    }
+  /** A guest has arrived from elsewhere and is this host's; the steps after this one go forward. */
+  | { readonly kind: "arrived"; readonly data: Record<string, never> }
   /** A snapshot's file is about to be removed; `erase`: it has a LUKS header at its beginning. */
   | {
       readonly kind: "remove-file";
       readonly data: { readonly path: string; readonly identity: DiskIdentity; readonly erase: boolean };
+    }
+  /** A copy of a disk in a file, under the disk's own passphrase, is about to be erased and removed. */
+  | {
+      readonly kind: "remove-copy";
+      readonly data: JournaledImage & { readonly path: string; readonly identity: DiskIdentity };
     }
   /** A disk's old key slot is about to be taken away; `disk` has the new secret by now. */
   | { readonly kind: "drop-key"; readonly data: JournaledImage & { readonly mark: KeySlotMark } }

@@ -1,0 +1,56 @@
+import { diskToJson } from "../../image/image-disk.ts";
+import type { OpContext } from "../../image/op-context.ts";
+import type { Step } from "../../journal/journal.ts";
+import type { WritableHost } from "../host.ts";
+import { finishDelete } from "../operations/delete-instance.ts";
+import { sagaStep } from "../operations/steps.ts";
+import { type FoundGuest, findGuest, isUp } from "./find-guest.ts";
+import { keysOfOneGuest } from "./guest-keys.ts";
+
+export interface LetGoOptions {
+  /** The disks are on storage that the other host uses, too: they are not touched. */
+  readonly keepDisks: boolean;
+}
+
+/**
+ * Removes a guest that another host has evacuated while this one was down: as `confirmMove`, of a guest that nobody has
+ * offered. Whatever of it runs here is ended.
+ * @throws `InstanceNotFound`, `DomainNotFound`, `DiskReplaced`, with nothing changed
+ */
+export async function letGoOfEvacuated(
+  host: WritableHost,
+  uuid: string,
+  options: LetGoOptions,
+  ctx: OpContext,
+): Promise<void> {
+  using _claim = host.claim(uuid, [], { moving: true });
+  await letGo(host, findGuest(host, uuid), options, ctx);
+}
+
+/** The guest, its disks with their key slots, its keys and this host's copies of them; the passphrases stay. */
+export async function letGo(
+  host: WritableHost,
+  { instance }: FoundGuest,
+  { keepDisks }: LetGoOptions,
+  ctx: OpContext,
+): Promise<void> {
+  const { uuid } = instance;
+  const services = await host.services();
+  const running = isUp(await services.hypervisor.state(uuid, ctx));
+  const removals: Step[] = [];
+  for (const record of keepDisks ? [] : instance.disks) {
+    const image = services.backend(record.backend).image(record);
+    const identity = await image.requireOurs(record.identity, ctx);
+    if (!running) await image.requireIdle(ctx);
+    const data = { backend: record.backend, disk: diskToJson(record), identity: identity ?? null };
+    removals.push(sagaStep({ kind: "remove", data }));
+  }
+  const keys = keysOfOneGuest(host, instance);
+  const operation = host.journal.begin("delete", uuid, ctx.requestId, {}, [
+    sagaStep({ kind: "end-guest", data: { uuid } }),
+    ...removals,
+    sagaStep({ kind: "take-keys", data: { keys } }),
+    ...keys.map(({ secretId }) => sagaStep({ kind: "forget-copy", data: { id: secretId } })),
+  ]);
+  await finishDelete(host, services, operation, uuid, ctx);
+}

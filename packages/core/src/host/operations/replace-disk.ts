@@ -1,0 +1,23 @@
+import { diskFromJson } from "../../image/image-disk.ts";
+import type { OpContext } from "../../image/op-context.ts";
+import { sameIdentity } from "../../image/same-identity.ts";
+import type { HostServices } from "../host-services.ts";
+import type { SagaStep } from "./steps.ts";
+
+type Replace = Extract<SagaStep, { readonly kind: "replace" }>["data"];
+
+/** The step `replace`. Idempotent: what has its name by now is not taken for the old one. */
+export async function replaceDisk(
+  services: HostServices,
+  { old, waiting, name }: Replace,
+  ctx: OpContext,
+): Promise<void> {
+  const next = diskFromJson(waiting.disk);
+  const backend = services.backend(waiting.backend);
+  const found = await backend.image({ ...next, name }).identify(ctx);
+  const done = found !== undefined && sameIdentity(found, waiting.identity);
+  if (!done && old.identity) {
+    await services.backend(old.backend).image(diskFromJson(old.disk)).remove(old.identity, ctx);
+  }
+  await backend.image(next).rename?.(waiting.identity, name, ctx);
+}
