@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sharedLibvirt } from "@luksmith/testing-services";
@@ -78,6 +78,34 @@ describe("a guest by commands", { timeout: 120_000 }, () => {
     expect((await host.run(["start", id])).exitCode).toBe(0);
   });
 
+  test("is rebuilt, shelved, unshelved, described and evacuated", async () => {
+    const { id, file } = await request();
+    const spawned = await host.json(["spawn", "-f", file]);
+    const rebuilt = await host.json(["rebuild", "-f", file, "--timeout", "0"]);
+    const names = (document: unknown) =>
+      (document as { disks: { uuid: string; encryption_secret_uuid: string }[] }).disks.map(
+        ({ uuid, encryption_secret_uuid: secret }) => [uuid, secret],
+      );
+    expect(names(rebuilt)).toEqual(names(spawned));
+    const shelf = join(host.path, "shelf");
+    mkdirSync(shelf);
+    const shelved = await host.json(["shelve", id, "--to", shelf, "--timeout", "0"]);
+    const path = join(shelf, `${id}.json`);
+    expect(shelved).toMatchObject({ uuid: id, path, document: { kind: "luksmith.shelf" } });
+    expect(await host.json(["list"])).toMatchObject({ instances: [] });
+    expect((await host.run(["unshelve", path, "--no-start"])).exitCode).toBe(0);
+    expect(names(await host.json(["show", id]))).toEqual(names(spawned));
+    expect(readdirSync(shelf)).toEqual([]);
+
+    const kept = join(host.path, "kept.json");
+    await writeFile(kept, (await host.run(["move", "describe", id])).out);
+    expect(await host.json(["evacuated", id, "--keep-disks"])).toEqual({ uuid: id, here: false });
+    expect((await host.run(["evacuate", kept])).exitCode).toBe(64);
+    const evacuated = await host.json(["evacuate", kept, "--source-is-down"]);
+    expect(names(evacuated)).toEqual(names(spawned));
+    expect(evacuated).toMatchObject({ guest: { wanted: "on" } });
+  });
+
   test("without a plugin that runs guests, spawn says which one to add", async () => {
     const { file } = await request();
     await host.configure();
@@ -91,6 +119,10 @@ describe("a guest by commands", { timeout: 120_000 }, () => {
     { argv: ["stop", "x", "--timeout", "1", "--hard"] },
     { argv: ["rescue", "x"] },
     { argv: ["move"] },
+    { argv: ["rebuild"] },
+    { argv: ["shelve", "x"] },
+    { argv: ["evacuate", "x"] },
+    { argv: ["evacuate", "x", "--source-is-down", "--from", "/a", "--recreate", "/b"] },
   ])("$argv is a mistake, and says so", async ({ argv }) => {
     expect((await host.run(argv)).exitCode).toBe(64);
   });

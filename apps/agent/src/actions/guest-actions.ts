@@ -11,18 +11,13 @@ import {
   type WritableHost,
 } from "@luksmith/core/host";
 import { type Action, type LostAnswer, path } from "./action.ts";
-import { type WholeInstanceDocument, wholeInstanceDocument } from "./create.ts";
+import { type SpawnedDocument, spawnedAgain, spawnedDocument } from "./spawned-document.ts";
 
 /** Whether a guest is to run, which is what its host brings back after a reboot. */
 export interface GuestDocument {
   /** The instance's. */
   readonly uuid: string;
   readonly wanted: WantedPower;
-}
-
-/** An instance with its guest. */
-export interface SpawnedDocument extends WholeInstanceDocument {
-  readonly guest: { readonly wanted: WantedPower };
 }
 
 export interface SpawnInput {
@@ -49,15 +44,9 @@ export const spawn: Action<SpawnInput, SpawnedDocument> = {
   }),
   run: async (host, { request, start, template }, ctx) => {
     const options = template === undefined ? { start } : { start, template };
-    const { instance, guest } = await spawnGuest(host, request, options, ctx);
-    return { ...wholeInstanceDocument(instance, host.config), guest: { wanted: guest.wanted } };
+    return spawnedDocument(host, await spawnGuest(host, request, options, ctx));
   },
-  again: (host, { subject }) => {
-    const instance = host.inventory.instance(subject);
-    const guest = host.inventory.guests.find(subject);
-    if (!instance || !guest) return undefined;
-    return { ...wholeInstanceDocument(instance, host.config), guest: { wanted: guest.wanted } };
-  },
+  again: spawnedAgain,
 };
 
 export const start: Action<{ readonly id: string }, GuestDocument> = {

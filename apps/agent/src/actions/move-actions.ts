@@ -1,7 +1,6 @@
 import { adoptGuest, confirmMove, type MoveDocument, offerGuest, revertMove } from "@luksmith/core/host";
 import { type Action, path } from "./action.ts";
-import { wholeInstanceDocument } from "./create.ts";
-import type { SpawnedDocument } from "./guest-actions.ts";
+import { type SpawnedDocument, spawnedAgain, spawnedDocument } from "./spawned-document.ts";
 
 interface MovingInput {
   /** The instance's UUID. */
@@ -36,15 +35,9 @@ export const adopt: Action<AdoptInput, SpawnedDocument> = {
   }),
   run: async (host, { document, from, start }, ctx) => {
     const options = from === undefined ? { start } : { start, from };
-    const { instance, guest } = await adoptGuest(host, document, options, ctx);
-    return { ...wholeInstanceDocument(instance, host.config), guest: { wanted: guest.wanted } };
+    return spawnedDocument(host, await adoptGuest(host, document, options, ctx));
   },
-  again: (host, { subject }) => {
-    const instance = host.inventory.instance(subject);
-    const guest = host.inventory.guests.find(subject);
-    if (!instance || !guest) return undefined;
-    return { ...wholeInstanceDocument(instance, host.config), guest: { wanted: guest.wanted } };
-  },
+  again: spawnedAgain,
 };
 
 export const confirm: Action<MovingInput, MovedDocument> = {

@@ -1,11 +1,8 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { instanceArgument, lowerCase, requestOption } from "./arguments.ts";
+import { type Command, Option } from "commander";
+import { instanceArgument, lowerCase, requestOption, timeoutOption } from "./arguments.ts";
 import type { Dispatch } from "./dispatch.ts";
+import type { RebuildCommand } from "./rebuild.ts";
 import type { SpawnCommand } from "./spawn.ts";
-
-/** Nova's `shutdown_timeout`. */
-const SHUTDOWN_SECONDS = 60;
-const MAX_SECONDS = 86_400;
 
 interface StopCommand {
   readonly hard?: boolean;
@@ -18,7 +15,7 @@ interface RescueCommand {
   readonly timeout: number;
 }
 
-/** spawn, start, stop, reboot, rescue, unrescue, resume-guests */
+/** spawn, start, stop, reboot, rebuild, rescue, unrescue, resume-guests */
 export function addGuestCommands(program: Command, dispatch: Dispatch): void {
   program
     .command("spawn")
@@ -52,6 +49,14 @@ export function addGuestCommands(program: Command, dispatch: Dispatch): void {
       dispatch(async (session) => (await import("./reboot.ts")).reboot(session, id, hard ?? false)),
     );
   program
+    .command("rebuild")
+    .description("make an instance's disks anew from a request; UUIDs and passphrases stay, content goes")
+    .addOption(requestOption())
+    .addOption(timeoutOption())
+    .action((options: RebuildCommand) =>
+      dispatch(async (session) => (await import("./rebuild.ts")).rebuild(session, options)),
+    );
+  program
     .command("rescue")
     .description("boot a guest from another image, with its own root disk behind it")
     .addArgument(instanceArgument())
@@ -79,16 +84,4 @@ export function addGuestCommands(program: Command, dispatch: Dispatch): void {
       "start all guests that should run, after a reboot of the host, and give libvirt keys it has forgotten",
     )
     .action(() => dispatch(async (session) => (await import("./resume-guests.ts")).resumeGuests(session)));
-}
-
-function timeoutOption(): Option {
-  return new Option("--timeout <SECONDS>", "how long it may take to shut down")
-    .argParser(seconds)
-    .default(SHUTDOWN_SECONDS);
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 0 && value <= MAX_SECONDS && text.trim() !== "") return value;
-  throw new InvalidArgumentError(`seconds are a whole number from 0 to ${MAX_SECONDS}`);
 }

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { parseMove } from "@luksmith/core/host";
+import { describeGuest, findGuest, parseMove } from "@luksmith/core/host";
 import * as actions from "../actions/move-actions.ts";
 import { readJson } from "../input/read-request.ts";
 import { describeInstance } from "../output/describe-instance.ts";
@@ -12,6 +12,13 @@ export interface AdoptCommand {
 
 export async function offer(session: Session, id: string): Promise<void> {
   const document = await session.perform(actions.offer, { id });
+  await session.print(document, () => `${JSON.stringify(document, undefined, 2)}\n`);
+}
+
+export async function describe(session: Session, id: string): Promise<void> {
+  await session.context();
+  await using host = await session.read();
+  const document = await describeGuest(await findGuest(host, id));
   await session.print(document, () => `${JSON.stringify(document, undefined, 2)}\n`);
 }
 

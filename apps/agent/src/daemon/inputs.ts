@@ -65,6 +65,39 @@ export const StopBody = z
       .meta({ description: "How long it may take to shut down; 0: end it at once. Default: 60000." }),
   })
   .optional();
+const timeout_ms = z.int().min(0).max(86_400_000).optional().meta({
+  description: "How long the guest may take to shut down; 0: end it at once. Default: 60000.",
+});
+const request = z.record(z.string(), z.unknown());
+export const RebuildBody = z.strictObject({
+  request: request.meta({ description: "REQUEST.json, as for createInstance, of the same server." }),
+  timeout_ms,
+});
+export const ShelveBody = z.strictObject({
+  directory: path.meta({ description: "Where its disks and its document are kept." }),
+  timeout_ms,
+});
+export const UnshelveBody = z.strictObject({
+  document: request.meta({ description: "What shelveGuest wrote." }),
+  directory: path.meta({ description: "Where the disks' files are." }),
+  start: z.boolean().optional().meta({ description: "Default: true." }),
+});
+export const EvacuateBody = z.strictObject({
+  document: request.meta({ description: "What describeGuest answered on the host that is down." }),
+  source_is_down: z.literal(true).meta({ description: "The guest cannot run there any more." }),
+  from: path.nullish().meta({
+    description: "Copy the disks from here, by name. Default: use them where they are.",
+  }),
+  recreate: request.nullish().meta({
+    description: "REQUEST.json, to make the disks anew from with the passphrases that they had.",
+  }),
+  start: z.boolean().optional().meta({ description: "Default: true." }),
+});
+export const EvacuatedBody = z
+  .strictObject({
+    keep_disks: z.boolean().meta({ description: "Another host uses the disks where they are." }),
+  })
+  .optional();
 export const RescueBody = z.strictObject({
   image: id.meta({ description: "The rescue image's UUID." }),
   format: z.enum(["raw", "qcow2"]).nullish().meta({

@@ -38,6 +38,7 @@ export const RescuedSchema = GuestSchema.extend({ rescued: z.boolean() });
 export const OfferSchema = json.meta({
   description: "All that another host needs; nothing in it is secret.",
 });
+export const ShelvedSchema = z.object({ uuid, path: z.string(), document: OfferSchema });
 export const MovedSchema = z.object({ uuid, here: z.boolean() });
 export const SpawnedSchema = InstanceSchema.extend({ guest: z.object({ wanted }) });
 export const ResumedSchema = z.object({

@@ -150,10 +150,24 @@ describe("a client generated from the document", () => {
     expect((await ask("spawnGuest", null, { request: { server: 1 } })).status).toBe(400);
     for (const each of ["startGuest", "stopGuest", "rebootGuest"])
       expect((await ask(each, { id: "none" })).status).toBe(404);
-    for (const each of ["unrescueGuest", "offerGuest", "confirmMove", "revertMove"])
+    for (const each of [
+      "unrescueGuest",
+      "offerGuest",
+      "confirmMove",
+      "revertMove",
+      "describeGuest",
+      "guestEvacuated",
+    ])
       expect((await ask(each, { id: "none" })).status).toBe(404);
     expect((await ask("rescueGuest", { id: "none" }, { image: id })).status).toBe(404);
     expect((await ask("adoptGuest", null, { document: { kind: "other" } })).status).toBe(400);
+    for (const each of ["evacuateGuest", "unshelveGuest"]) {
+      const body = { document: { kind: "other" }, directory: "/nonexistent" };
+      const fields = each === "evacuateGuest" ? { document: body.document, source_is_down: true } : body;
+      expect((await ask(each, null, fields)).status).toBe(400);
+    }
+    expect((await ask("shelveGuest", { id: "none" }, { directory: "/nonexistent" })).status).toBe(404);
+    expect((await ask("rebuildInstance", { id }, { request: { server: 1 } })).status).toBe(400);
     expect((await ask("resumeGuests")).data).toEqual({ guests: [] });
     expect((await ask("deleteInstance", { id, forget_missing: "true" })).status).toBe(200);
     expect([...called].sort()).toEqual(ROUTES.map((route) => route.id).sort());

@@ -1,9 +1,10 @@
-import { parseRequest } from "@luksmith/core/host";
+import { LuksmithError, parseRequest } from "@luksmith/core/host";
 import { reboot, resume, spawn, start, stop } from "../../actions/guest-actions.ts";
+import { rebuild } from "../../actions/rebuild.ts";
 import { MAX_REQUEST_BYTES } from "../../input/read-request.ts";
-import { OfInstance, RebootBody, SpawnBody, StopBody } from "../inputs.ts";
+import { OfInstance, RebootBody, RebuildBody, SpawnBody, StopBody } from "../inputs.ts";
 import type { Route } from "../route.ts";
-import { GuestSchema, ResumedSchema, SpawnedSchema } from "../schemas.ts";
+import { GuestSchema, InstanceSchema, ResumedSchema, SpawnedSchema } from "../schemas.ts";
 import { taskRoute } from "../task-route.ts";
 
 const tag = "guests";
@@ -70,6 +71,22 @@ export const GUEST_ROUTES: readonly Route[] = [
   }),
   taskRoute({
     method: "POST",
+    path: "/v1/instances/{id}/rebuild",
+    id: "rebuildInstance",
+    tag,
+    summary: "Make an instance's disks anew from a request; UUIDs and passphrases stay",
+    input: { params: OfInstance, body: RebuildBody },
+    bodyLimit: MAX_REQUEST_BYTES,
+    answer: { status: 200, description: "The instance.", schema: InstanceSchema },
+    errors,
+    work: async ({ params: { id }, body: { request: document, timeout_ms: timeoutMs = 60_000 } }) => {
+      const request = await parseRequest(document);
+      if (request.server.id !== id) throw otherServer(id, request.server.id);
+      return { action: rebuild, input: { document, request, timeoutMs }, subject: id };
+    },
+  }),
+  taskRoute({
+    method: "POST",
     path: "/v1/guests/resume",
     id: "resumeGuests",
     tag,
@@ -79,3 +96,9 @@ export const GUEST_ROUTES: readonly Route[] = [
     work: () => ({ action: resume, input: undefined }),
   }),
 ];
+
+function otherServer(id: string, given: string): LuksmithError {
+  return new LuksmithError("InvalidRequest", `the request is of server ${given}, and not of instance ${id}`, {
+    details: { instance: id },
+  });
+}

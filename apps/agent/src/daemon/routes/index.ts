@@ -1,5 +1,6 @@
 import type { Route } from "../route.ts";
 import { DISK_ROUTES } from "./disks.ts";
+import { EVACUATION_ROUTES } from "./evacuations.ts";
 import { GUEST_ROUTES } from "./guests.ts";
 import { HOST_ROUTES } from "./host.ts";
 import { INSTANCE_ROUTES } from "./instances.ts";
@@ -7,6 +8,7 @@ import { MOVE_ROUTES } from "./moves.ts";
 import { RESCUE_ROUTES } from "./rescues.ts";
 import { SECRET_ROUTES } from "./secrets.ts";
 import { serviceRoutes } from "./service.ts";
+import { SHELF_ROUTES } from "./shelves.ts";
 import { TASK_ROUTES } from "./tasks.ts";
 
 /** The whole API. */
@@ -16,6 +18,8 @@ export const ROUTES: readonly Route[] = [
   ...GUEST_ROUTES,
   ...RESCUE_ROUTES,
   ...MOVE_ROUTES,
+  ...EVACUATION_ROUTES,
+  ...SHELF_ROUTES,
   ...SECRET_ROUTES,
   ...TASK_ROUTES,
   ...HOST_ROUTES,

@@ -1,8 +1,8 @@
-import { parseMove } from "@luksmith/core/host";
+import { describeGuest, findGuest, parseMove } from "@luksmith/core/host";
 import { adopt, confirm, offer, revert } from "../../actions/move-actions.ts";
 import { MAX_REQUEST_BYTES } from "../../input/read-request.ts";
 import { AdoptBody, OfInstance } from "../inputs.ts";
-import type { Route } from "../route.ts";
+import { type Route, route } from "../route.ts";
 import { MovedSchema, OfferSchema, SpawnedSchema } from "../schemas.ts";
 import { taskRoute } from "../task-route.ts";
 
@@ -12,6 +12,17 @@ const moved = { status: 200, description: "Whether it is this host's.", schema: 
 
 /** Guests that are off, from one host to another. */
 export const MOVE_ROUTES: readonly Route[] = [
+  route({
+    method: "GET",
+    path: "/v1/guests/{id}/description",
+    id: "describeGuest",
+    tag,
+    summary: "What another host needs of a guest if this one is lost",
+    input: { params: OfInstance },
+    answer: { status: 200, description: "For evacuateGuest on another host.", schema: OfferSchema },
+    errors: [404],
+    handle: async ({ params, parts }) => await describeGuest(await findGuest(parts.host, params.id)),
+  }),
   taskRoute({
     method: "POST",
     path: "/v1/guests/{id}/move/offer",
