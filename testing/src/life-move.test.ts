@@ -2,87 +2,31 @@ import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  adoptGuest,
   confirmMove,
   deleteById,
   findInstance,
   flattenDisk,
   type MoveDocument,
-  offerGuest,
   parseMove,
   resumeGuests,
   revertMove,
   startGuest,
 } from "@luksmith/core/host";
-import {
-  type OpenStack,
-  type OwnLibvirt,
-  sharedOpenStack,
-  startLibvirt,
-  tinyGuest,
-} from "@luksmith/testing-services";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { ImagesType } from "./cache-host.ts";
+import { sharedOpenStack, tinyGuest } from "@luksmith/testing-services";
+import { beforeAll, describe, expect, test } from "vitest";
 import { rebootHost } from "./host-reboot.ts";
-import { GONE, LifeHost, nameOf, whole } from "./life-host.ts";
-import { barbicanPlugins, contextOf } from "./openstack/openstack-host.ts";
+import { GONE, nameOf, whole } from "./life-host.ts";
 import { passphraseOf } from "./temp-host.ts";
 import { filesBelow } from "./tree.ts";
-import { testContext, type TestContext } from "./workspace.ts";
+import { TwoHosts } from "./two-hosts.ts";
+import { testContext } from "./workspace.ts";
 
 const MIB = 1024 * 1024;
 const TEXT = "written on the first host, read on the second";
 
-let openstack: OpenStack;
 beforeAll(async () => {
-  [openstack] = await Promise.all([sharedOpenStack(), tinyGuest()]);
+  await Promise.all([sharedOpenStack(), tinyGuest()]);
 }, 300_000);
-
-/** Two agents, each with a libvirt, a state directory and disks of its own; they share a Barbican. */
-class TwoHosts {
-  readonly source: LifeHost;
-  readonly target: LifeHost;
-  readonly targetEnv: OwnLibvirt;
-  readonly alice: TestContext;
-
-  private constructor(source: LifeHost, target: LifeHost, targetEnv: OwnLibvirt, alice: TestContext) {
-    this.source = source;
-    this.target = target;
-    this.targetEnv = targetEnv;
-    this.alice = alice;
-  }
-
-  static async create(imagesType: ImagesType): Promise<TwoHosts> {
-    const alice = await contextOf(openstack, "alice");
-    const [one, two] = await Promise.all([startLibvirt(), startLibvirt()]);
-    onTestFinished(async () => {
-      await Promise.all([one[Symbol.asyncDispose](), two[Symbol.asyncDispose]()]);
-    });
-    const { plugins, sections } = barbicanPlugins(openstack);
-    const options = {
-      keyPlugins: [...plugins, "@luksmith/keymgr-local/host-copies"],
-      sections,
-      luksmith: ["secret_security = host"],
-      ctx: alice,
-    };
-    return new TwoHosts(
-      new LifeHost(imagesType, one, options),
-      new LifeHost(imagesType, two, options),
-      two,
-      alice,
-    );
-  }
-
-  offer(uuid: string): Promise<MoveDocument> {
-    return this.source.on((host) => offerGuest(host, uuid, this.alice), this.alice);
-  }
-
-  async adopt(document: MoveDocument, options: { start: boolean; from?: string } = { start: true }) {
-    // As it comes in a file.
-    const read = await parseMove(JSON.parse(JSON.stringify(document)));
-    return this.target.on((host) => adoptGuest(host, read, options, this.alice), this.alice);
-  }
-}
 
 describe.each(["raw", "qcow2"] as const)("a guest on %s disks", (imagesType) => {
   test("moves to another host: ciphertext as it is, keys there before it starts and gone here after", async () => {

@@ -6,22 +6,26 @@ import {
   createInstance,
   deleteById,
   errorToJson,
+  evacuateGuest,
   findInstance,
   flattenDisk,
   loadConfig,
   parseMove,
   parseRequest,
   rebaseDisk,
+  rebuildInstance,
   rebootGuest,
   rescueGuest,
   rekeyDisks,
   resizeDisk,
   resumeGuests,
+  shelveGuest,
   snapshotDisk,
   spawnGuest,
   startGuest,
   stopGuest,
   unrescueGuest,
+  unshelveGuest,
   verifyDisks,
   WritableHost,
 } from "@luksmith/core/host";
@@ -86,6 +90,19 @@ async function act(host: WritableHost, action: Action, on: TestContext): Promise
     }
     case "unrescue":
       return (await unrescueGuest(host, action.id, on)).rescued;
+    case "rebuild":
+      return (await rebuildInstance(host, await parseRequest(action.request), { timeoutMs: 0 }, on)).uuid;
+    case "shelve":
+      return (await shelveGuest(host, action.id, { directory: action.directory, timeoutMs: 0 }, on)).path;
+    case "unshelve": {
+      const options = { directory: action.directory, start: true };
+      return (await unshelveGuest(host, await parseMove(action.document), options, on)).guest;
+    }
+    case "evacuate": {
+      const recreate = action.recreate && (await parseRequest(action.recreate));
+      const options = { start: true, ...(recreate ? { recreate } : {}) };
+      return (await evacuateGuest(host, await parseMove(action.document), options, on)).guest;
+    }
     case "adopt":
       return (await adoptGuest(host, await parseMove(action.document), { start: true }, on)).guest;
     case "confirm":

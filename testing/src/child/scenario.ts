@@ -31,6 +31,10 @@ export type Action =
   | { readonly kind: "hard-reboot"; readonly id: string }
   | { readonly kind: "rescue"; readonly id: string; readonly image: string }
   | { readonly kind: "unrescue"; readonly id: string }
+  | { readonly kind: "rebuild"; readonly request: Record<string, unknown> }
+  | { readonly kind: "shelve"; readonly id: string; readonly directory: string }
+  | { readonly kind: "unshelve"; readonly document: unknown; readonly directory: string }
+  | { readonly kind: "evacuate"; readonly document: unknown; readonly recreate?: Record<string, unknown> }
   | { readonly kind: "adopt"; readonly document: unknown }
   | { readonly kind: "confirm"; readonly id: string }
   | { readonly kind: "resume" }
