@@ -8,6 +8,8 @@ import type { Operation } from "../../journal/journal.ts";
 import { secretName } from "../../key-manager/key-manager.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
+import { takeKeys } from "../guests/end-guest.ts";
+import { giveKeys, guestKeys } from "../guests/guest-keys.ts";
 import { OperationSecrets } from "./operation-secrets.ts";
 import { diskOf, imageOf } from "./resize-disk.ts";
 import { readStep, type SagaStep, sagaStep } from "./steps.ts";
@@ -39,7 +41,19 @@ export async function rekeyDisks(
   }
   const rekeyed: DiskRecord[] = [];
   for (const [record, image] of images) rekeyed.push(await rekeyDisk(host, instance, record, image, ctx));
+  await giveNewKeys(host, instance.uuid, ctx);
   return rekeyed;
+}
+
+/** So that the next start needs no token, as after a stop. The next start gives what is missing all the same. */
+async function giveNewKeys(host: WritableHost, uuid: string, ctx: OpContext): Promise<void> {
+  const instance = host.inventory.instance(uuid);
+  if (!instance || !host.inventory.guests.find(uuid)) return;
+  try {
+    await giveKeys(await host.services(), instance, "absent", ctx);
+  } catch (error) {
+    ctx.log.warn({ instance: uuid, err: error }, "the hypervisor gets the new keys at the next start");
+  }
 }
 
 async function rekeyDisk(
@@ -65,6 +79,12 @@ async function rekeyDisk(
     const disk = diskToJson(rekeyed);
     const forward: SagaStep[] = [{ kind: "drop-key", data: { backend: record.backend, disk, mark } }];
     const old = record.encryption?.secretId;
+    if (host.inventory.guests.find(instance.uuid)) {
+      const keys = guestKeys({ uuid: instance.uuid, disks: [record] }).filter(
+        ({ use }) => use.kind === "disk",
+      );
+      forward.push({ kind: "take-keys", data: { keys } });
+    }
     if (old) forward.push({ kind: "forget", data: { id: old } });
     operation.advance(() => host.inventory.setSecret(record, id), ...forward.map(sagaStep));
   } catch (error) {
@@ -105,6 +125,7 @@ async function carryOut(services: HostServices, step: SagaStep, ctx: OpContext):
     const { backend, disk, mark } = step.data;
     await services.backend(backend).image(diskFromJson(disk)).dropKey(mark, ctx);
   }
+  if (step.kind === "take-keys") await takeKeys(services.hypervisor, step.data.keys, ctx);
   if (step.kind === "forget") await services.keys.delete({ id: step.data.id }, ctx);
 }
 
