@@ -17,8 +17,14 @@ export async function recoverGuests(
   return first.map(({ outcome }) => outcome);
 }
 
-/** Inventory, files, key manager, and libvirt's guests and secrets say the same; it is a libvirt of this test's own. */
-export async function expectTogether(life: LifeHost): Promise<void> {
+/**
+ * Inventory, files, key manager, and libvirt's guests and secrets say the same; it is a libvirt of this test's own.
+ * @param but `elsewhere`: ids of secrets of disks that are on a shelf; `without`: an instance whose keys libvirt may not have
+ */
+export async function expectTogether(
+  life: LifeHost,
+  { elsewhere = [], without }: { readonly elsewhere?: readonly string[]; readonly without?: string } = {},
+): Promise<void> {
   const ctx = testContext();
   using libvirt = await connectLibvirt(life.env.uri, ctx);
   await life.on(async (host) => {
@@ -35,8 +41,15 @@ export async function expectTogether(life: LifeHost): Promise<void> {
     const copies: readonly string[] = host.inventory
       .snapshots()
       .flatMap(({ encryption }) => encryption?.secretId ?? []);
-    expect([...(await life.storedKeys())].toSorted()).toEqual([...secrets, ...copies].toSorted());
-    expect([...(await life.guestSecrets())].toSorted()).toEqual(secrets);
+    expect([...(await life.storedKeys())].toSorted()).toEqual(
+      [...secrets, ...copies, ...elsewhere].toSorted(),
+    );
+    const given = await life.guestSecrets();
+    const lacking = disks
+      .filter(({ instanceUuid }) => instanceUuid === without)
+      .flatMap(({ encryption }) => encryption?.secretId ?? [])
+      .filter((id) => !given.includes(id));
+    expect([...given, ...lacking].toSorted()).toEqual(secrets);
     const names = disks.map(({ path }) => path.slice(life.temp.instancesPath.length + 1));
     // The cache of bases is a thing of its own.
     const files = filesBelow(life.temp.instancesPath).filter((name) => !/^(_base|locks)\//.test(name));

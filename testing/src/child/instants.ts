@@ -12,7 +12,7 @@ import {
 import type { ImportModule } from "@luksmith/core/host";
 
 /** What of a hypervisor makes a difference to a crash. */
-const GUEST_CHANGES = [
+export const GUEST_CHANGES = [
   "giveKey",
   "takeKey",
   "define",
