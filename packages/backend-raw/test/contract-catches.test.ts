@@ -1,4 +1,5 @@
-import { rmSync, truncateSync } from "node:fs";
+import { renameSync, rmSync, truncateSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Image, ImageServices, LuksEngine, OpContext, SnapshotTarget } from "@luksmith/core";
 import { BackendBench, IMAGE_BACKEND_RULES } from "@luksmith/testkit";
 import { describe, expect, test } from "vitest";
@@ -103,6 +104,22 @@ const FAULTS: readonly Fault[] = [
     image: () => ({ rekey: async () => ({ keySlot: 0, salt: "" }) }),
   },
   { what: "a flatten that does nothing", rule: "IB-39", image: () => ({ flatten: async () => {} }) },
+  {
+    what: "a rename to somewhere else",
+    rule: "IB-40",
+    image: (image) => ({
+      rename: async (_identity, name) => renameSync(image.path, join(dirname(image.path), `${name}x`)),
+    }),
+  },
+  {
+    what: "a rename over another disk",
+    rule: "IB-41",
+    image: (image) => ({
+      rename: async (_identity, name) => renameSync(image.path, join(dirname(image.path), name)),
+    }),
+  },
+  { what: "a copy that is proven unseen", rule: "IB-42", image: () => ({ proveCopy: async () => {} }) },
+  { what: "a copy that stays", rule: "IB-42", image: () => ({ removeCopy: async () => {} }) },
   { what: "a passphrase in the log", rule: "IB-30", image: logsPassphrase },
 ];
 

@@ -3,6 +3,7 @@ import type { ImageBackendRule } from "./image-backend-rule.ts";
 import { LIFE_RULES } from "./life-rules.ts";
 import { KEY_RULES } from "./key-rules.ts";
 import { OVERLAY_RULES } from "./overlay-rules.ts";
+import { PLACE_RULES } from "./place-rules.ts";
 import { REFUSAL_RULES } from "./refusal-rules.ts";
 import { SECRECY_RULES } from "./secrecy-rules.ts";
 import { SNAPSHOT_RULES } from "./snapshot-rules.ts";
@@ -16,4 +17,5 @@ export const IMAGE_BACKEND_RULES: readonly ImageBackendRule[] = [
   ...SECRECY_RULES,
   ...KEY_RULES,
   ...OVERLAY_RULES,
+  ...PLACE_RULES,
 ];
