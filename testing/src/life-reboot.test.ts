@@ -17,6 +17,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { rebootHost } from "./host-reboot.ts";
 import { GONE, LifeHost, nameOf, whole } from "./life-host.ts";
 import { barbicanPlugins, contextOf } from "./openstack/openstack-host.ts";
+import { rawBytesContain } from "./oracles/raw-bytes.ts";
 import { testContext } from "./workspace.ts";
 
 const MIB = 1024 * 1024;
@@ -59,6 +60,9 @@ describe.each(["raw", "qcow2"] as const)("on %s disks", (imagesType) => {
       TEXT,
     );
     expect(await console.holds("/dev/vdc", TEXT, { offset: MIB })).toBe(true);
+    // What the guest reads is on no disk in clear.
+    await life.stop(uuid);
+    for (const { path } of instance.disks) expect(await rawBytesContain(path, TEXT)).toBe(false);
   }, 600_000);
 
   test("a restart of libvirtd leaves guests running, and the keys it forgot are given again", async () => {
