@@ -10,12 +10,17 @@ import { libvirtAddress } from "./rpc/socket-path.ts";
 
 export { LibvirtHypervisor } from "./hypervisor/libvirt-hypervisor.ts";
 
-/** `[libvirt] connection_uri`; the plugin has no options of its own. */
 interface LibvirtPluginConfig {
+  /** `[libvirt] connection_uri` */
   readonly uri: string;
+  /** `[luksmith:libvirt] timeout`, in ms. */
+  readonly timeoutMs: number;
 }
 
 const OWN_SECTION = "luksmith:libvirt";
+const TIMEOUT = "timeout";
+/** Seconds. */
+const TIMEOUTS = { least: 1, default: 30, most: 3600 };
 
 const Config: StandardSchema<LibvirtPluginConfig> = {
   "~standard": { version: 1, vendor: "luksmith", validate },
@@ -24,9 +29,20 @@ const Config: StandardSchema<LibvirtPluginConfig> = {
 function validate(value: unknown): SchemaResult<LibvirtPluginConfig> {
   // A host gives its plugins nothing else.
   const { sections } = value as PluginSettings;
-  const own = Object.keys(sections[OWN_SECTION] ?? {});
-  if (own.length > 0) {
-    return { issues: own.map((name) => ({ message: "there is no such option", path: [OWN_SECTION, name] })) };
+  const own = sections[OWN_SECTION] ?? {};
+  const unknown = Object.keys(own).filter((name) => name !== TIMEOUT);
+  if (unknown.length > 0) {
+    return {
+      issues: unknown.map((name) => ({
+        message: `there is no such option; there is ${TIMEOUT}`,
+        path: [OWN_SECTION, name],
+      })),
+    };
+  }
+  const seconds = Number(own[TIMEOUT] ?? TIMEOUTS.default);
+  if (!Number.isInteger(seconds) || seconds < TIMEOUTS.least || seconds > TIMEOUTS.most) {
+    const message = `must be a whole number of seconds from ${TIMEOUTS.least} to ${TIMEOUTS.most}`;
+    return { issues: [{ message, path: [OWN_SECTION, TIMEOUT] }] };
   }
   const uri = sections["libvirt"]?.["connection_uri"] ?? "";
   try {
@@ -35,7 +51,7 @@ function validate(value: unknown): SchemaResult<LibvirtPluginConfig> {
     const message = error instanceof Error ? error.message : String(error);
     return { issues: [{ message, path: ["libvirt", "connection_uri"] }] };
   }
-  return { value: { uri: String(uri) } };
+  return { value: { uri: String(uri), timeoutMs: seconds * 1000 } };
 }
 
 /** Runs guests with libvirt; connects when it is first needed. */
@@ -43,7 +59,7 @@ export default definePlugin<LibvirtPluginConfig>({
   name: "libvirt",
   apiVersion: 1,
   config: Config,
-  register(registrar, { uri }) {
-    registrar.provide(Hypervisors, () => new LibvirtHypervisor(uri));
+  register(registrar, { uri, timeoutMs }) {
+    registrar.provide(Hypervisors, () => new LibvirtHypervisor(uri, { timeoutMs }));
   },
 });

@@ -15,22 +15,27 @@ describe("@luksmith/libvirt/plugin", () => {
       provide: (of) => void provided.push(of.id),
       contribute: () => {},
     };
-    plugin.register(registrar, { uri: "qemu+unix:///system?socket=/nowhere/libvirt-sock" });
+    plugin.register(registrar, { uri: "qemu+unix:///system?socket=/nowhere/libvirt-sock", timeoutMs: 1000 });
     expect(provided).toEqual([Hypervisors.id]);
   });
 
   test.each([
-    [{}, ""],
-    [{ libvirt: { connection_uri: "" } }, ""],
-    [{ libvirt: { connection_uri: "qemu:///session" } }, "qemu:///session"],
-  ])("takes %j", async (sections, uri) => {
-    expect(await plugin.config["~standard"].validate(settings(sections))).toEqual({ value: { uri } });
+    [{}, "", 30_000],
+    [{ libvirt: { connection_uri: "" } }, "", 30_000],
+    [{ libvirt: { connection_uri: "qemu:///session" } }, "qemu:///session", 30_000],
+    [{ "luksmith:libvirt": { timeout: "5" } }, "", 5000],
+  ])("takes %j", async (sections, uri, timeoutMs) => {
+    expect(await plugin.config["~standard"].validate(settings(sections))).toEqual({
+      value: { uri, timeoutMs },
+    });
   });
 
   test.each([
     [{ libvirt: { connection_uri: "qemu+ssh://elsewhere/system" } }, "connection_uri"],
     [{ libvirt: { connection_uri: "xen:///" } }, "connection_uri"],
     [{ "luksmith:libvirt": { retries: "3" } }, "retries"],
+    [{ "luksmith:libvirt": { timeout: "soon" } }, "timeout"],
+    [{ "luksmith:libvirt": { timeout: "0" } }, "timeout"],
   ])("refuses %j before anything runs", async (sections, option) => {
     const { issues } = await plugin.config["~standard"].validate(settings(sections));
     expect(issues).toMatchObject([{ path: expect.arrayContaining([option]) }]);

@@ -22,6 +22,7 @@ export { type OpenStackOptions, OwnOpenStack, startOpenStack } from "./openstack
 export { sharedOpenStack } from "./shared/shared-openstack.ts";
 export { GuestConsole } from "./libvirt/guest-console.ts";
 export { LibvirtEnv, type LibvirtInfo } from "./libvirt/libvirt-env.ts";
+export { rebootHost } from "./libvirt/reboot-host.ts";
 export { OwnLibvirt, startLibvirt } from "./libvirt/start-libvirt.ts";
 export { tinyGuest, type TinyGuest } from "./libvirt/tiny-guest.ts";
 export { sharedLibvirt } from "./shared/shared-libvirt.ts";

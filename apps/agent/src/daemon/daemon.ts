@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   errorToJson,
+  guestKeeper,
   type HostConfig,
   isLuksmithError,
   keepTraits,
@@ -44,16 +45,21 @@ export async function serve(options: DaemonOptions, ctx: OpContext): Promise<voi
   await using host = await open(metrics);
   const { TaskQueue } = await tasks();
   const { max_operations, max_queued_operations, socket, socket_group, stop_timeout } = config.luksmith;
-  const onChange = (task: Task): void => noteTask(task, metrics, ctx);
+  const guests = await guestKeeper(host);
+  const onChange = (task: Task): void => {
+    noteTask(task, metrics, ctx);
+    // Somebody with a token may have given a guest what it waits for.
+    if (task.outcome && guests.waiting > 0) guests.lookAgain();
+  };
   const queue = new TaskQueue({ running: max_operations, queued: max_queued_operations, onChange });
-  const parts: DaemonParts = { host, config, queue, metrics, version, startedAt: new Date() };
+  const parts: DaemonParts = { host, config, queue, metrics, guests, version, startedAt: new Date() };
   metrics.watch(parts);
   await host.services(); // a plugin that cannot load stops the daemon, not the first request
   using manager = serviceManager(env, ctx);
   const app = await buildApp(ROUTES, parts, ctx.log, limits);
   await listen(app.server, socket, await groupId(socket_group, ctx));
   ctx.log.info({ socket, version }, "listening");
-  const background = Promise.all([keepReporting(host, ctx), keepRecovering(host, ctx)]);
+  const background = Promise.all([keepReporting(host, ctx), keepRecovering(host, ctx), guests.run(ctx)]);
   await manager.ready();
   if (!ctx.signal.aborted) await once(ctx.signal, "abort");
   ctx.log.info({ running: queue.running, queued: queue.queued }, "stopping");

@@ -64,7 +64,7 @@ export class Metrics {
   }
 
   /** What is counted when somebody asks. */
-  watch({ host, queue, version }: Pick<DaemonParts, "host" | "queue" | "version">): void {
+  watch({ host, queue, guests, version }: Pick<DaemonParts, "host" | "queue" | "guests" | "version">): void {
     const registers = [this.#registry];
     const disks = new Gauge({
       name: "luksmith_disks",
@@ -85,6 +85,8 @@ export class Metrics {
       "Operations in the journal that have not ended, those that run included.",
       () => host.journal.unfinished().length,
     );
+    this.#gauge("luksmith_guests_resuming", "Guests that are being brought back.", () => guests.resuming);
+    this.#gauge("luksmith_guests_waiting", "Guests that need somebody with a token.", () => guests.waiting);
     const info = new Gauge({ name: "luksmith_info", help: "Version.", labelNames: ["version"], registers });
     info.set({ version }, 1);
   }

@@ -1,4 +1,4 @@
-import type { HostConfig, TaskQueue, WritableHost } from "@luksmith/core/host";
+import type { GuestKeeper, HostConfig, TaskQueue, WritableHost } from "@luksmith/core/host";
 import type { Metrics } from "./metrics.ts";
 
 /** What all requests share; made and ended by the daemon. */
@@ -7,6 +7,7 @@ export interface DaemonParts {
   readonly config: HostConfig;
   readonly queue: TaskQueue;
   readonly metrics: Metrics;
+  readonly guests: GuestKeeper;
   readonly version: string;
   readonly startedAt: Date;
 }

@@ -206,6 +206,10 @@ export const ReadySchema = z.object({
   running: z.int(),
   queued: z.int(),
   unfinished: z.int().meta({ description: "Operations that could not be ended yet." }),
+  resuming: z.int().meta({ description: "Guests that are being brought back since the daemon started." }),
+  waiting: z.int().meta({
+    description: "Guests that wait for somebody with a token to start them, or to give their keys.",
+  }),
 });
 
 export type TaskDocument = z.output<typeof TaskSchema>;

@@ -82,6 +82,14 @@ export const LUKSMITH_OPTIONS = [
   },
   {
     section: "luksmith",
+    name: "resume_guests_on_start",
+    type: "bool",
+    default: true,
+    owner: "luksmith",
+    help: "Whether the daemon, when it starts, starts the guests that should run and do not: after a reboot of the host, for one. Only guests that Luksmith runs; Nova's `resume_guests_state_on_host_boot` is about Nova's, which leaves them off by default because it tells its users so.",
+  },
+  {
+    section: "luksmith",
     name: "pbkdf_iterations",
     type: "int",
     min: 1000,

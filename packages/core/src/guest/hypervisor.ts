@@ -79,6 +79,8 @@ export interface Hypervisor {
   takeKey(key: GuestKey, ctx: OpContext): Promise<void>;
   /** The keys it has, of all guests. */
   keys(ctx: OpContext): Promise<readonly GuestKey[]>;
+  /** Returns when it ends or restarts, after which it may have forgotten keys; also when `ctx.signal` aborts. */
+  lost?(ctx: OpContext): Promise<void>;
   /**
    * Makes a disk of a running guest larger, and tells the guest. Idempotent.
    * @param device its name in disk_info's mapping: `vda`

@@ -30,6 +30,7 @@ export {
   cachePrune,
   adoptGuest,
   confirmMove,
+  guestKeeper,
   offerGuest,
   parseMove,
   rebootGuest,
@@ -75,6 +76,7 @@ export type { LetGoOptions } from "./guests/let-go.ts";
 export type { RebuildOptions } from "./guests/rebuild-instance.ts";
 export type { ShelveOptions, Shelved } from "./guests/shelve-guest.ts";
 export type { UnshelveOptions } from "./guests/unshelve-guest.ts";
+export type { GuestKeeper } from "./guests/guest-keeper.ts";
 export type { MoveDocument } from "./guests/move-document.ts";
 export type { RebootOptions } from "./guests/reboot-guest.ts";
 export type { RescueOptions } from "./guests/rescue-guest.ts";

@@ -2,6 +2,7 @@
  * What the agent calls. Each is loaded when it is called, because a command that only lists must not wait for schemas,
  * ciphers and plugins to load.
  */
+import type { WritableHost } from "./host.ts";
 
 function lazily<P extends readonly unknown[], R>(
   load: () => Promise<(...parameters: P) => R | Promise<R>>,
@@ -21,6 +22,11 @@ export const startGuest = lazily(async () => (await import("./guests/start-guest
 export const stopGuest = lazily(async () => (await import("./guests/stop-guest.ts")).stopGuest);
 export const rebootGuest = lazily(async () => (await import("./guests/reboot-guest.ts")).rebootGuest);
 export const resumeGuests = lazily(async () => (await import("./guests/resume-guests.ts")).resumeGuests);
+/** Looks after guests for as long as a process lives. */
+export const guestKeeper = lazily(async () => {
+  const { GuestKeeper } = await import("./guests/guest-keeper.ts");
+  return (host: WritableHost) => new GuestKeeper(host);
+});
 export const offerGuest = lazily(async () => (await import("./guests/offer-guest.ts")).offerGuest);
 export const parseMove = lazily(async () => (await import("./guests/move-document.ts")).parseMove);
 export const adoptGuest = lazily(async () => (await import("./guests/adopt-guest.ts")).adoptGuest);

@@ -18,6 +18,7 @@ import { withoutDisks } from "../domain/without-disks.ts";
 import type { DomainState, LibvirtDomains } from "../libvirt-domains.ts";
 import { type GuestSecret, GuestSecrets } from "../secrets/guest-secrets.ts";
 import { copyDisk } from "./copy-disk.ts";
+import type { ConnectOptions } from "../rpc/rpc-connection.ts";
 import { LazyConnection } from "./lazy-connection.ts";
 
 const OFF: ReadonlySet<DomainState> = new Set(["off", "crashed", "no-state"]);
@@ -29,8 +30,8 @@ export class LibvirtHypervisor implements Hypervisor, Disposable {
   readonly #connection: LazyConnection;
 
   /** @param uri `[libvirt] connection_uri` */
-  constructor(uri: string) {
-    this.#connection = new LazyConnection(uri);
+  constructor(uri: string, options: ConnectOptions = {}) {
+    this.#connection = new LazyConnection(uri, options);
   }
 
   describe({ request, instance, config, template }: GuestDescription): string {
@@ -94,6 +95,14 @@ export class LibvirtHypervisor implements Hypervisor, Disposable {
 
   async keys(ctx: OpContext): Promise<readonly GuestKey[]> {
     return (await (await this.#secrets(ctx)).list(ctx)).map(keyOf);
+  }
+
+  async lost(ctx: OpContext): Promise<void> {
+    const { closed } = await this.#connection.get(ctx);
+    const { promise: aborted, resolve } = Promise.withResolvers<void>();
+    ctx.signal.addEventListener("abort", () => resolve(), { once: true });
+    if (ctx.signal.aborted) resolve();
+    await Promise.race([closed, aborted]);
   }
 
   async grow(uuid: string, device: string, bytes: bigint, ctx: OpContext): Promise<void> {

@@ -1,5 +1,5 @@
 import { LuksmithError, type OpContext } from "@luksmith/core";
-import { RpcConnection } from "./rpc-connection.ts";
+import { type ConnectOptions, RpcConnection } from "./rpc-connection.ts";
 import { libvirtAddress, socketOf } from "./socket-path.ts";
 import type { XdrWriter } from "./xdr-writer.ts";
 
@@ -11,9 +11,13 @@ const NO_FLAGS = 0;
  * Connects to the libvirt of `[libvirt] connection_uri`, proves who we are, and opens its QEMU driver.
  * @throws `LibvirtUnavailable`, `LibvirtAccessDenied`, `LibvirtUriUnsupported`, RemoteError
  */
-export async function openConnection(connectionUri: string, ctx: OpContext): Promise<RpcConnection> {
+export async function openConnection(
+  connectionUri: string,
+  ctx: OpContext,
+  options: ConnectOptions = {},
+): Promise<RpcConnection> {
   const address = libvirtAddress(connectionUri);
-  const connection = await RpcConnection.connect(socketOf(address), ctx);
+  const connection = await RpcConnection.connect(socketOf(address), ctx, options);
   try {
     await authenticate(connection, ctx);
     const write = (writer: XdrWriter) => writer.optionalString(address.uri).uint(NO_FLAGS);

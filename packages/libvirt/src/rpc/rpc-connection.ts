@@ -17,14 +17,19 @@ import { XdrError, type XdrReader } from "./xdr-reader.ts";
 import type { XdrWriter } from "./xdr-writer.ts";
 
 /** What most calls take is a millisecond; what they may wait for is QEMU. */
-export const CALL_TIMEOUT_MS = 30_000;
+const CALL_TIMEOUT_MS = 30_000;
+
+export interface ConnectOptions {
+  /** How long a call may take that says nothing else. Default 30 s. */
+  readonly timeoutMs?: number;
+}
 
 export interface Call<T> {
   /** Writes the arguments. */
   readonly write?: (writer: XdrWriter) => unknown;
   /** Reads the answer. */
   readonly read: (reader: XdrReader) => T;
-  /** Default 30 s. */
+  /** Default: the connection's. */
   readonly timeoutMs?: number;
   /** The arguments hold a secret: they are wiped once the system has them. */
   readonly secret?: boolean;
@@ -45,6 +50,7 @@ export type EventListener = (body: XdrReader) => void;
 export class RpcConnection implements Disposable {
   readonly #socket: Socket;
   readonly #path: string;
+  readonly timeoutMs: number;
   readonly #pending = new Map<number, Pending>();
   readonly #listeners = new Map<number, EventListener>();
   readonly #splitter = new MessageSplitter();
@@ -52,16 +58,17 @@ export class RpcConnection implements Disposable {
   #serial = 0;
   #broken: Error | undefined;
 
-  private constructor(socket: Socket, path: string) {
+  private constructor(socket: Socket, path: string, { timeoutMs = CALL_TIMEOUT_MS }: ConnectOptions) {
     this.#socket = socket;
     this.#path = path;
+    this.timeoutMs = timeoutMs;
     socket.on("data", (chunk) => this.#receive(chunk));
     socket.on("error", (error) => this.#break(this.#gone(error.message, error)));
     socket.on("close", () => this.#break(this.#gone("it closed the connection")));
   }
 
   /** @throws `LibvirtUnavailable`, `LibvirtAccessDenied`, `Cancelled` */
-  static async connect(path: string, ctx: OpContext): Promise<RpcConnection> {
+  static async connect(path: string, ctx: OpContext, options: ConnectOptions = {}): Promise<RpcConnection> {
     if (ctx.signal.aborted) throw cancelledError(ctx.signal.reason);
     const socket = connect(path);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -71,7 +78,7 @@ export class RpcConnection implements Disposable {
     socket.once("error", (error) => reject(notConnected(path, error)));
     try {
       await promise;
-      return new RpcConnection(socket, path);
+      return new RpcConnection(socket, path, options);
     } catch (error) {
       socket.destroy();
       throw error;
@@ -130,7 +137,7 @@ export class RpcConnection implements Disposable {
     procedure: Procedure,
     serial: number,
     writer: XdrWriter,
-    { timeoutMs = CALL_TIMEOUT_MS, secret = false }: Call<unknown>,
+    { timeoutMs = this.timeoutMs, secret = false }: Call<unknown>,
     ctx: OpContext,
   ): Promise<Message> {
     const { promise, resolve, reject } = Promise.withResolvers<Message>();
@@ -216,7 +223,7 @@ function notConnected(path: string, error: NodeJS.ErrnoException): LuksmithError
 function timedOut(procedure: Procedure, timeoutMs: number): LuksmithError {
   return new LuksmithError(
     "LibvirtTimedOut",
-    `libvirt did not answer to ${procedure} in ${timeoutMs / 1000} s; it may still do it; see what it waits for with virsh domjobinfo and in its log`,
+    `libvirt did not answer to ${procedure} in ${timeoutMs / 1000} s; it may still do it; see what it waits for with virsh domjobinfo and in its log, restart it if it hangs, then try again`,
     { details: { procedure, timeout_ms: timeoutMs } },
   );
 }

@@ -27,7 +27,8 @@ import { domain, type WireDomain, writeDomain, writeTextParameters, writeUuid } 
 import type { XdrReader } from "./xdr-reader.ts";
 import type { XdrWriter } from "./xdr-writer.ts";
 
-const START_TIMEOUT_MS = 60_000;
+/** QEMU opens its disks, and stretches their keys, while a start waits. */
+const START_TIMEOUTS = 2;
 const MIGRATION_TIMEOUT_MS = 3_600_000;
 
 export class RpcDomains implements LibvirtDomains {
@@ -89,7 +90,7 @@ export class RpcDomains implements LibvirtDomains {
   }
 
   async start(uuid: string, ctx: OpContext, options: StartOptions = {}): Promise<void> {
-    const { timeoutMs = START_TIMEOUT_MS, paused = false } = options;
+    const { timeoutMs = START_TIMEOUTS * this.#connection.timeoutMs, paused = false } = options;
     const flags = paused ? CREATE_PAUSED : NO_FLAGS;
     await this.#onDomain("domainCreateWithFlags", "starting", uuid, flags, ctx, { timeoutMs });
   }

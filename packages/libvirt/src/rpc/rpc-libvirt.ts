@@ -2,7 +2,7 @@ import type { OpContext } from "@luksmith/core";
 import type { Libvirt, LibvirtVersion } from "../libvirt.ts";
 import { explained } from "../libvirt-error.ts";
 import { openConnection } from "./open-connection.ts";
-import type { RpcConnection } from "./rpc-connection.ts";
+import type { ConnectOptions, RpcConnection } from "./rpc-connection.ts";
 import { RpcDisks } from "./rpc-disks.ts";
 import { RpcDomains } from "./rpc-domains.ts";
 import { RpcSecrets } from "./rpc-secrets.ts";
@@ -11,10 +11,14 @@ import { RpcSecrets } from "./rpc-secrets.ts";
  * Connects to the libvirt of `[libvirt] connection_uri` (empty: `qemu:///system`); the caller disposes it.
  * @throws `LibvirtUnavailable`, `LibvirtAccessDenied`, `LibvirtUriUnsupported`, `LibvirtTimedOut`, `Cancelled`
  */
-export async function connectLibvirt(connectionUri: string, ctx: OpContext): Promise<Libvirt> {
+export async function connectLibvirt(
+  connectionUri: string,
+  ctx: OpContext,
+  options: ConnectOptions = {},
+): Promise<Libvirt> {
   const what = `opening libvirt at ${connectionUri || "qemu:///system"}`;
   return new RpcLibvirt(
-    await explained(what, { uri: connectionUri }, () => openConnection(connectionUri, ctx)),
+    await explained(what, { uri: connectionUri }, () => openConnection(connectionUri, ctx, options)),
   );
 }
 

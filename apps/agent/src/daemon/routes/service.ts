@@ -69,11 +69,12 @@ export function serviceRoutes(all: () => readonly Route[]): readonly Route[] {
   ];
 }
 
-async function readiness({ host, queue }: DaemonParts) {
+async function readiness({ host, queue, guests }: DaemonParts) {
   const reasons: string[] = [];
   if (queue.stopping) reasons.push("the daemon is stopping");
   await host.services().catch((error: unknown) => reasons.push(`plugins: ${String(error)}`));
   const unfinished = host.journal.unfinished().length;
   const { running, queued } = queue;
-  return { ready: reasons.length === 0, reasons, running, queued, unfinished };
+  const { resuming, waiting } = guests;
+  return { ready: reasons.length === 0, reasons, running, queued, unfinished, resuming, waiting };
 }

@@ -34,27 +34,35 @@ export function keysOfOneGuest(
   return guestKeys(instance).filter(({ secretId, use }) => use.kind === "disk" || !shared.has(secretId));
 }
 
+/** The names of the keys that the hypervisor has, of all guests; for `giveKeys`. */
+export async function presentKeys(
+  { hypervisor }: HostServices,
+  ctx: OpContext,
+): Promise<ReadonlySet<string>> {
+  return new Set((await hypervisor.keys(ctx)).map(nameOf));
+}
+
 /**
  * Gives the hypervisor every key of a guest, each as the key manager has it now. Idempotent. One that the key manager
  * cannot be asked for now may stay as the hypervisor has it.
- * @param which `absent`: leaves those alone that it has
+ * @param which `absent`: leaves those alone that it has, or those that it had when it was asked
  * @returns how many were given
  * @throws `EphemeralEncryptionSecretNotFound`, `TokenMissing`, `PermissionDenied`, `SecretUsageConflict`, …
  */
 export async function giveKeys(
   services: HostServices,
   instance: Pick<InstanceRecord, "uuid" | "disks">,
-  which: "all" | "absent",
+  which: "all" | "absent" | { readonly present: ReadonlySet<string> },
   ctx: OpContext,
 ): Promise<number> {
   const { hypervisor, keys } = services;
   const wanted = guestKeys(instance);
   if (wanted.length === 0) return 0;
-  const present = new Set((await hypervisor.keys(ctx)).map(nameOf));
+  const present = typeof which === "object" ? which.present : await presentKeys(services, ctx);
   let given = 0;
   for (const key of wanted) {
     const there = present.has(nameOf(key));
-    if (there && which === "absent") continue;
+    if (there && which !== "all") continue;
     try {
       using passphrase = await keys.get({ id: key.secretId }, ctx);
       await hypervisor.giveKey(key, passphrase, ctx);
