@@ -1,7 +1,7 @@
 import type { RecoveryReport } from "@luksmith/core/host";
 import type { Action } from "./action.ts";
 
-type Recovered = RecoveryReport["operations"][number];
+type Recovered = Omit<RecoveryReport["operations"][number], "retryable">;
 
 export interface RecoveryDocument {
   readonly operations: readonly (Omit<Recovered, "startedAt"> & { readonly started_at: string })[];
@@ -21,5 +21,10 @@ export const recoverNow: Action<undefined, RecoveryDocument> = {
 };
 
 function recoveryDocument({ operations }: RecoveryReport): RecoveryDocument {
-  return { operations: operations.map(({ startedAt: started_at, ...rest }) => ({ ...rest, started_at })) };
+  return {
+    operations: operations.map(({ operation, kind, subject, startedAt: started_at, outcome, error }) => {
+      const document = { operation, kind, subject, outcome, started_at };
+      return error === undefined ? document : { ...document, error };
+    }),
+  };
 }

@@ -71,13 +71,26 @@ export async function powerOff(env: LibvirtEnv, uuid: string): Promise<void> {
   await libvirt.domains.destroy(uuid, context());
 }
 
-/** Takes a passphrase out of the key manager; no daemon runs. */
-export async function forgetSecret({ path }: TemporaryHost, id: string): Promise<void> {
+function keysOf({ path }: TemporaryHost): LocalKeyManager {
   const statePath = join(path, "state");
   const keyFile = join(statePath, "key-encryption-key");
-  const keys = new LocalKeyManager({ statePath, keyFile, credentialsDirectory: undefined });
+  return new LocalKeyManager({ statePath, keyFile, credentialsDirectory: undefined });
+}
+
+/** Takes a passphrase out of the key manager; no daemon runs. */
+export async function forgetSecret(host: TemporaryHost, id: string): Promise<void> {
+  const keys = keysOf(host);
   await keys.delete({ id }, context());
   await keys.close();
+}
+
+/** Ids of all passphrases; no daemon runs. */
+export async function storedSecrets(host: TemporaryHost): Promise<readonly string[]> {
+  const keys = keysOf(host);
+  const ids: string[] = [];
+  for await (const { id } of keys.list({}, context())) ids.push(id);
+  await keys.close();
+  return ids;
 }
 
 export function instanceFiles(host: TemporaryHost): readonly string[] {

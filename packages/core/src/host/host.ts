@@ -189,10 +189,11 @@ function isMoving(uuid: string): LuksmithError {
 }
 
 function notRecovered(open: OpenOperation, recovery: RecoveryReport): LuksmithError {
-  const why = recovery.operations.find(({ operation }) => operation === open.id)?.error;
+  const { error: why, retryable = false } =
+    recovery.operations.find(({ operation }) => operation === open.id) ?? {};
   return new LuksmithError(
     "RecoveryIncomplete",
     `the ${open.kind} of ${open.subject} that began ${open.startedAt} could not be ended yet${why ? `: ${why}` : ""}; mend that, then run "luksmith recover"`,
-    { details: { subject: open.subject, operation: open.id, kind: open.kind } },
+    { details: { subject: open.subject, operation: open.id, kind: open.kind }, retryable },
   );
 }

@@ -23,8 +23,9 @@ export async function rebootGuest(
   using _claim = host.claim(uuid);
   const found = findGuest(host, uuid);
   const { hypervisor } = await host.services();
+  const up = isUp(await hypervisor.state(uuid, ctx));
   if (!hard) {
-    if (!isUp(await hypervisor.state(uuid, ctx))) throw isOff(uuid);
+    if (!up) throw isOff(uuid);
     await hypervisor.reboot(uuid, ctx);
     return;
   }

@@ -16,7 +16,8 @@ export interface StopOptions {
 /**
  * Stops a guest: asks it, and ends it when it does not obey in time. Its disks and all keys stay. Once begun, it goes
  * forward; a crash in between leaves what `recover` finishes.
- * @throws `InstanceNotFound`, `DomainNotFound`; `Cancelled`: it may still obey
+ * @throws `InstanceNotFound`, `DomainNotFound`, or that the hypervisor is away, with nothing changed; `Cancelled`: it may
+ * still obey
  */
 export async function stopGuest(
   host: WritableHost,
@@ -26,6 +27,8 @@ export async function stopGuest(
 ): Promise<GuestRecord> {
   using _claim = host.claim(uuid);
   const { guest } = findGuest(host, uuid);
+  // A stop that nobody could hear is refused, not done an hour later.
+  await (await host.services()).hypervisor.state(uuid, ctx);
   const until = new Date(Date.now() + timeoutMs).toISOString();
   const operation = host.journal.begin("stop", uuid, ctx.requestId, { until });
   try {

@@ -1,4 +1,4 @@
-import { LuksmithError } from "../../errors/luksmith-error.ts";
+import { isLuksmithError, LuksmithError } from "../../errors/luksmith-error.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { OpenOperation, Operation, OperationKind } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
@@ -21,6 +21,8 @@ export interface RecoveredOperation {
   /** `failed`: the next recovery tries again. */
   readonly outcome: "undone" | "finished" | "settled" | "failed";
   readonly error?: string;
+  /** Whether what failed may succeed later by itself. */
+  readonly retryable?: boolean;
 }
 
 export interface RecoveryReport {
@@ -47,7 +49,15 @@ export async function recover(host: WritableHost, ctx: OpContext, of?: string): 
       ctx.log.warn({ operation, kind, subject, outcome }, "ended what an earlier process left unfinished");
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      operations.push({ operation, kind, subject, startedAt, outcome: "failed", error: message });
+      operations.push({
+        operation,
+        kind,
+        subject,
+        startedAt,
+        outcome: "failed",
+        error: message,
+        retryable: isLuksmithError(error) && error.retryable,
+      });
       ctx.log.error(
         { operation, kind, subject, err: error },
         "could not end what an earlier process left unfinished",
