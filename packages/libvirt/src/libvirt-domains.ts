@@ -28,6 +28,12 @@ export interface LibvirtDomains {
   /** Forgets it, with its saved memory, NVRAM and metadata of snapshots. Whether it was known. A running guest goes on. */
   undefine(uuid: string, ctx: OpContext): Promise<boolean>;
   state(uuid: string, ctx: OpContext): Promise<DomainState>;
+  /**
+   * Returns when libvirt has answered to all calls on this guest whose callers have given up. What changes a guest waits for
+   * them by itself.
+   * @throws `LibvirtTimedOut`
+   */
+  settle(uuid: string, ctx: OpContext): Promise<void>;
   /** What libvirt has, without secrets: of the running guest, or what the next start will take. */
   xml(uuid: string, ctx: OpContext, which?: "current" | "persistent"): Promise<string>;
   /**

@@ -116,6 +116,7 @@ export class LibvirtHypervisor implements Hypervisor, Disposable {
 
   async stopCopy(uuid: string, device: string, ctx: OpContext): Promise<void> {
     const { disks, domains } = await this.#connection.get(ctx);
+    await domains.settle(uuid, ctx);
     const domain = await domains.find(uuid, ctx);
     // A guest that has ended has taken its jobs along.
     if (domain?.active && (await disks.job(uuid, device, ctx))) {

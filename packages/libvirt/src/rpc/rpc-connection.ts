@@ -1,5 +1,7 @@
 import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { cancelledError, LuksmithError, type OpContext } from "@luksmith/core";
+import { AbandonedCalls } from "./abandoned-calls.ts";
 import {
   beginMessage,
   finishMessage,
@@ -31,6 +33,8 @@ export interface Call<T> {
   readonly read: (reader: XdrReader) => T;
   /** Default: the connection's. */
   readonly timeoutMs?: number;
+  /** The guest or secret that it changes: it waits for earlier calls on the same whose callers have given up. */
+  readonly changes?: string;
   /** The arguments hold a secret: they are wiped once the system has them. */
   readonly secret?: boolean;
 }
@@ -54,6 +58,7 @@ export class RpcConnection implements Disposable {
   readonly #pending = new Map<number, Pending>();
   readonly #listeners = new Map<number, EventListener>();
   readonly #splitter = new MessageSplitter();
+  readonly #abandoned = new AbandonedCalls();
   readonly #closed = Promise.withResolvers<Error | undefined>();
   #serial = 0;
   #broken: Error | undefined;
@@ -105,6 +110,7 @@ export class RpcConnection implements Disposable {
    */
   async call<T>(procedure: Procedure, call: Call<T>, ctx: OpContext): Promise<T> {
     if (ctx.signal.aborted) throw cancelledError(ctx.signal.reason);
+    if (call.changes !== undefined) await this.settled(call.changes, ctx);
     if (this.#broken) throw this.#broken;
     const serial = ++this.#serial;
     const header = {
@@ -128,6 +134,28 @@ export class RpcConnection implements Disposable {
     });
   }
 
+  /** Whether libvirt may still carry out a call on this guest or secret whose caller has given up. */
+  isUnsettled(subject: string): boolean {
+    return this.#abandoned.of(subject) !== undefined;
+  }
+
+  /**
+   * Waits for libvirt's answers to calls on this guest or secret whose callers have given up.
+   * @throws `LibvirtTimedOut`, `Cancelled`
+   */
+  async settled(subject: string, ctx: OpContext): Promise<void> {
+    const answers = this.#abandoned.of(subject);
+    if (!answers) return;
+    using ending = new DisposableStack();
+    const end = new AbortController();
+    ending.defer(() => end.abort());
+    const signal = AbortSignal.any([ctx.signal, end.signal]);
+    const time = sleep(this.timeoutMs, "late", { signal }).catch(() => "cancelled");
+    const outcome = await Promise.race([answers.then(() => "answered"), time]);
+    if (outcome === "cancelled") throw cancelledError(ctx.signal.reason);
+    if (outcome === "late") throw stillAt(subject, this.timeoutMs);
+  }
+
   [Symbol.dispose](): void {
     this.#broken ??= this.#gone("the connection was closed here");
     this.#socket.destroy();
@@ -137,7 +165,7 @@ export class RpcConnection implements Disposable {
     procedure: Procedure,
     serial: number,
     writer: XdrWriter,
-    { timeoutMs = this.timeoutMs, secret = false }: Call<unknown>,
+    { timeoutMs = this.timeoutMs, secret = false, changes }: Call<unknown>,
     ctx: OpContext,
   ): Promise<Message> {
     const { promise, resolve, reject } = Promise.withResolvers<Message>();
@@ -147,13 +175,17 @@ export class RpcConnection implements Disposable {
     ctx.signal.addEventListener("abort", abort, { once: true });
     const bytes = finishMessage(writer);
     this.#socket.write(bytes, () => void (secret && bytes.fill(0)));
+    let answered = false;
     try {
-      return await promise;
+      const message = await promise;
+      answered = true;
+      return message;
     } finally {
       clearTimeout(timer);
       ctx.signal.removeEventListener("abort", abort);
-      // An answer that comes later is dropped.
+      // What an answer says that comes later is dropped.
       this.#pending.delete(serial);
+      if (!answered && changes !== undefined && !this.#broken) this.#abandoned.add(serial, changes);
     }
   }
 
@@ -171,6 +203,7 @@ export class RpcConnection implements Disposable {
     if (program === KEEPALIVE_PROGRAM) {
       if (procedure === KEEPALIVE.ping) this.#pong();
     } else if (program === REMOTE_PROGRAM && type === MESSAGE_TYPE.reply) {
+      this.#abandoned.answered(serial);
       this.#pending.get(serial)?.settle(message);
     } else if (program === REMOTE_PROGRAM && type === MESSAGE_TYPE.message) {
       this.#listeners.get(procedure)?.(body);
@@ -196,6 +229,7 @@ export class RpcConnection implements Disposable {
   #break(error: Error): void {
     this.#closed.resolve(this.#broken ? undefined : error);
     this.#broken ??= error;
+    this.#abandoned.forget();
     for (const { fail } of this.#pending.values()) fail(this.#broken);
   }
 
@@ -225,6 +259,14 @@ function timedOut(procedure: Procedure, timeoutMs: number): LuksmithError {
     "LibvirtTimedOut",
     `libvirt did not answer to ${procedure} in ${timeoutMs / 1000} s; it may still do it; see what it waits for with virsh domjobinfo and in its log, restart it if it hangs, then try again`,
     { details: { procedure, timeout_ms: timeoutMs } },
+  );
+}
+
+function stillAt(subject: string, timeoutMs: number): LuksmithError {
+  return new LuksmithError(
+    "LibvirtTimedOut",
+    `libvirt is still at an earlier call on ${subject} that nobody waits for any more, and was not asked for more; see what it waits for in its log, restart it if it hangs, then try again`,
+    { details: { subject, timeout_ms: timeoutMs } },
   );
 }
 

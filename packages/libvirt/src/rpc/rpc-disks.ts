@@ -5,7 +5,7 @@ import { domainDisks } from "../domain/guest-disks.ts";
 import type { BlockInfo, BlockJob, CopyTarget, LibvirtDisks, Overlay } from "../libvirt-disks.ts";
 import { explained } from "../libvirt-error.ts";
 import type { Procedure } from "./procedures.ts";
-import type { RpcConnection } from "./rpc-connection.ts";
+import type { Call, RpcConnection } from "./rpc-connection.ts";
 import type { RpcDomains } from "./rpc-domains.ts";
 import { writeDomain, writeTextParameters } from "./wire-types.ts";
 import type { XdrReader } from "./xdr-reader.ts";
@@ -121,8 +121,8 @@ export class RpcDisks implements LibvirtDisks {
     const flags = COPY.transientJob | (target.exists ? COPY.reuse : 0);
     const write = (writer: XdrWriter) =>
       writeTextParameters(writer.string(device).string(xml), []).uint(flags);
-    const timeoutMs = SNAPSHOT_TIMEOUT_MS;
-    await this.#onDisk("domainBlockCopy", "copying", uuid, device, write, () => {}, ctx, timeoutMs);
+    const options = { timeoutMs: SNAPSHOT_TIMEOUT_MS, changes: uuid };
+    await this.#onDisk("domainBlockCopy", "copying", uuid, device, write, () => {}, ctx, options);
   }
 
   async job(uuid: string, device: string, ctx: OpContext): Promise<BlockJob | undefined> {
@@ -202,12 +202,12 @@ export class RpcDisks implements LibvirtDisks {
     write: (writer: XdrWriter) => unknown,
     read: (reader: XdrReader) => T,
     ctx: OpContext,
-    timeoutMs?: number,
+    options: Partial<Pick<Call<T>, "timeoutMs" | "changes">> = {},
   ): Promise<T> {
-    const call = { write: (writer: XdrWriter) => write(writeDomain(writer, uuid)), read };
+    const call = { ...options, write: (writer: XdrWriter) => write(writeDomain(writer, uuid)), read };
     const details = { guest: uuid, disk: device };
     return explained(`${doing} disk ${device} of guest ${uuid}`, details, () =>
-      this.#connection.call(procedure, timeoutMs === undefined ? call : { ...call, timeoutMs }, ctx),
+      this.#connection.call(procedure, call, ctx),
     );
   }
 }

@@ -1,4 +1,4 @@
-import type { OpContext } from "@luksmith/core";
+import { isLuksmithError, type OpContext } from "@luksmith/core";
 import type {
   Domain,
   DomainEvent,
@@ -22,7 +22,7 @@ import {
 } from "./domain-numbers.ts";
 import type { Procedure } from "./procedures.ts";
 import { ERROR_NUMBER, RemoteError } from "./remote-error.ts";
-import type { RpcConnection } from "./rpc-connection.ts";
+import type { Call, RpcConnection } from "./rpc-connection.ts";
 import { domain, type WireDomain, writeDomain, writeTextParameters, writeUuid } from "./wire-types.ts";
 import type { XdrReader } from "./xdr-reader.ts";
 import type { XdrWriter } from "./xdr-writer.ts";
@@ -78,11 +78,16 @@ export class RpcDomains implements LibvirtDomains {
   }
 
   define(xml: string, ctx: OpContext): Promise<Domain> {
+    const [, uuid] = /<uuid>\s*([0-9a-f-]{36})\s*<\/uuid>/.exec(xml) ?? [];
     return explained("defining a guest", {}, async () =>
       view(
         await this.#connection.call(
           "domainDefineXmlFlags",
-          { write: (writer) => writer.string(xml).uint(DEFINE_VALIDATE), read: domain },
+          {
+            write: (writer) => writer.string(xml).uint(DEFINE_VALIDATE),
+            read: domain,
+            ...(uuid === undefined ? {} : { changes: uuid }),
+          },
           ctx,
         ),
       ),
@@ -92,26 +97,35 @@ export class RpcDomains implements LibvirtDomains {
   async start(uuid: string, ctx: OpContext, options: StartOptions = {}): Promise<void> {
     const { timeoutMs = START_TIMEOUTS * this.#connection.timeoutMs, paused = false } = options;
     const flags = paused ? CREATE_PAUSED : NO_FLAGS;
-    await this.#onDomain("domainCreateWithFlags", "starting", uuid, flags, ctx, { timeoutMs });
+    await this.#onDomain("domainCreateWithFlags", "starting", uuid, flags, ctx, { timeoutMs, changes: uuid });
   }
 
   async shutdown(uuid: string, ctx: OpContext): Promise<void> {
-    await this.#onDomain("domainShutdownFlags", "shutting down", uuid, NO_FLAGS, ctx);
+    await this.#onDomain("domainShutdownFlags", "shutting down", uuid, NO_FLAGS, ctx, { changes: uuid });
   }
 
   async reboot(uuid: string, ctx: OpContext): Promise<void> {
-    await this.#onDomain("domainReboot", "rebooting", uuid, NO_FLAGS, ctx);
+    await this.#onDomain("domainReboot", "rebooting", uuid, NO_FLAGS, ctx, { changes: uuid });
   }
 
   async suspend(uuid: string, ctx: OpContext): Promise<void> {
-    await this.#onDomain("domainSuspend", "suspending", uuid, undefined, ctx);
+    await this.#onDomain("domainSuspend", "suspending", uuid, undefined, ctx, { changes: uuid });
   }
 
   async resume(uuid: string, ctx: OpContext): Promise<void> {
-    await this.#onDomain("domainResume", "resuming", uuid, undefined, ctx);
+    await this.#onDomain("domainResume", "resuming", uuid, undefined, ctx, { changes: uuid });
   }
 
+  /** Never waits for a start that hangs: it is what ends that. */
   async destroy(uuid: string, ctx: OpContext): Promise<boolean> {
+    if (!this.#connection.isUnsettled(uuid)) return this.#destroy(uuid, ctx);
+    const destroyed = await this.#destroy(uuid, ctx).catch(unlessUnknown);
+    // An earlier call that nobody waited for may be carried out after this.
+    await this.#connection.settled(uuid, ctx);
+    return (await this.#destroy(uuid, ctx)) || destroyed;
+  }
+
+  async #destroy(uuid: string, ctx: OpContext): Promise<boolean> {
     const call = {
       write: (writer: XdrWriter) => writeDomain(writer, uuid).uint(NO_FLAGS),
       read: () => true,
@@ -131,6 +145,7 @@ export class RpcDomains implements LibvirtDomains {
     const call = {
       write: (writer: XdrWriter) => writeDomain(writer, uuid).uint(UNDEFINE_ALL),
       read: () => true,
+      changes: uuid,
     };
     const undefine = () => this.#connection.call("domainUndefineFlags", call, ctx);
     return (await explained(`undefining guest ${uuid}`, { guest: uuid }, () => orAbsent(undefine))) ?? false;
@@ -189,6 +204,10 @@ export class RpcDomains implements LibvirtDomains {
     );
   }
 
+  async settle(uuid: string, ctx: OpContext): Promise<void> {
+    await this.#connection.settled(uuid, ctx);
+  }
+
   /** A call whose arguments are a domain and perhaps flags. */
   async #onDomain<T = void>(
     procedure: Procedure,
@@ -196,7 +215,7 @@ export class RpcDomains implements LibvirtDomains {
     uuid: string,
     flags: number | undefined,
     ctx: OpContext,
-    options: { readonly read?: (reader: XdrReader) => T; readonly timeoutMs?: number } = {},
+    options: Partial<Pick<Call<T>, "read" | "timeoutMs" | "changes">> = {},
   ): Promise<T> {
     const write = (writer: XdrWriter) => {
       writeDomain(writer, uuid);
@@ -204,8 +223,7 @@ export class RpcDomains implements LibvirtDomains {
     };
     // Without `read`, T is void.
     const read = options.read ?? ((): T => undefined as T);
-    const { timeoutMs } = options;
-    const call = timeoutMs === undefined ? { write, read } : { write, read, timeoutMs };
+    const call = { ...options, write, read };
     return explained(`${doing} guest ${uuid}`, { guest: uuid }, () =>
       this.#connection.call(procedure, call, ctx),
     );
@@ -219,6 +237,12 @@ async function orAbsent<T>(run: () => Promise<T>): Promise<T | undefined> {
     if (error instanceof RemoteError && error.number === ERROR_NUMBER.noDomain) return undefined;
     throw error;
   }
+}
+
+/** Not known yet, perhaps. */
+function unlessUnknown(error: unknown): false {
+  if (isLuksmithError(error) && error.code === "DomainNotFound") return false;
+  throw error;
 }
 
 function view({ uuid, name, id }: WireDomain): Domain {

@@ -75,7 +75,11 @@ export class RpcSecrets implements LibvirtSecrets {
     await this.#explained(definition.uuid, "defining", () =>
       this.#connection.call(
         "secretDefineXml",
-        { write: (writer) => writer.string(secretXml(definition)).uint(NO_FLAGS), read: secret },
+        {
+          write: (writer) => writer.string(secretXml(definition)).uint(NO_FLAGS),
+          read: secret,
+          changes: definition.uuid,
+        },
         ctx,
       ),
     );
@@ -93,6 +97,7 @@ export class RpcSecrets implements LibvirtSecrets {
           },
           read: () => {},
           secret: true,
+          changes: uuid,
         },
         ctx,
       ),
@@ -103,7 +108,7 @@ export class RpcSecrets implements LibvirtSecrets {
     const undefine = () =>
       this.#connection.call(
         "secretUndefine",
-        { write: (writer) => writeSecret(writer, uuid), read: () => true },
+        { write: (writer) => writeSecret(writer, uuid), read: () => true, changes: uuid },
         ctx,
       );
     return (await orAbsent(uuid, undefine)) ?? false;

@@ -9,13 +9,18 @@ mount --bind "$state/lib" /var/lib/libvirt
 mount --bind "$state/run" /run/libvirt
 mount --bind "$state/log" /var/log/libvirt
 mount --bind "$cache" /var/cache/libvirt
-# libvirt looks the account libvirt-qemu up before it reads which one to use.
-mount --bind "$state/passwd" /etc/passwd
-mount --bind "$state/group" /etc/group
+# libvirt looks the account libvirt-qemu up before it reads which one to use. Again before each start: where a package is
+# installed meanwhile, its new account comes by a rename onto these names, and that takes the mounts away.
+accounts() {
+  for name in passwd group; do
+    grep -q ^libvirt-qemu: "/etc/$name" || mount --bind "$state/$name" "/etc/$name"
+  done
+}
 pid=
 while read -r word; do
   case $word in
   start)
+    accounts
     libvirtd -f "$state/libvirtd.conf" -p "$state/run/libvirtd.pid" </dev/null >>"$state/log/stdio.log" 2>&1 &
     pid=$!
     ;;
