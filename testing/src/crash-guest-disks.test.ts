@@ -81,40 +81,44 @@ describe("invariant 1, of guests whose disks are copied, moved or added to", () 
     expect(ended.recovered).toContain("finished");
   });
 
-  test("a copy of a running guest's disk killed at any instant is taken back", SWEEP, async () => {
-    await using env = await startLibvirt();
-    const life = new LifeHost("raw", env);
-    const { instance } = await life.spawn(life.temp.addImage(2 * MIB), { ...DISKS, boots: "nothing" });
-    const copies = join(life.temp.root, "copies");
-    mkdirSync(copies);
-    let round = 0;
-    const swept = await sweep(
-      life,
-      async () => {
-        const target = join(copies, `copy-${++round}`);
-        const request = { disk: "disk.swap", target, format: "raw", plain: false } as const;
-        return { kind: "snapshot", id: instance.uuid, request };
-      },
-      async () => {
-        const made = await life.on(async (host) => host.inventory.snapshots());
-        const names: readonly string[] = made.map(({ path }) => basename(path));
-        expect(filesBelow(copies)).toEqual(names.toSorted());
-        // No copying goes on, and the guest writes to its own disk.
-        using libvirt = await connectLibvirt(env.uri, testContext());
-        expect(await libvirt.disks.job(instance.uuid, "vdb", testContext())).toBeUndefined();
-        expect(await libvirt.domains.xml(instance.uuid, testContext())).not.toContain(copies);
-      },
-    );
-    const seen = [
-      "journal: take-keys+copy-job",
-      "guest: giveKey",
-      "copy vdb",
-      "guest: copyDisk",
-      "guest: takeKey",
-    ];
-    expectSeen(swept, [...seen, "link", "journal: done"]);
-    expect(new Set(swept.recovered.slice(0, -1))).toEqual(new Set(["undone"]));
-  });
+  test.each(["raw", "qcow2"] as const)(
+    "a %s copy of a running guest's disk killed at any instant is taken back",
+    SWEEP,
+    async (format) => {
+      await using env = await startLibvirt();
+      const life = new LifeHost("raw", env);
+      const { instance } = await life.spawn(life.temp.addImage(2 * MIB), { ...DISKS, boots: "nothing" });
+      const copies = join(life.temp.root, "copies");
+      mkdirSync(copies);
+      let round = 0;
+      const swept = await sweep(
+        life,
+        async () => {
+          const target = join(copies, `copy-${++round}`);
+          const request = { disk: "disk.swap", target, format, plain: false } as const;
+          return { kind: "snapshot", id: instance.uuid, request };
+        },
+        async () => {
+          const made = await life.on(async (host) => host.inventory.snapshots());
+          const names: readonly string[] = made.map(({ path }) => basename(path));
+          expect(filesBelow(copies)).toEqual(names.toSorted());
+          // No copying goes on, and the guest writes to its own disk.
+          using libvirt = await connectLibvirt(env.uri, testContext());
+          expect(await libvirt.disks.job(instance.uuid, "vdb", testContext())).toBeUndefined();
+          expect(await libvirt.domains.xml(instance.uuid, testContext())).not.toContain(copies);
+        },
+      );
+      const seen = [
+        "journal: take-keys+copy-job",
+        "guest: giveKey",
+        "copy vdb",
+        "guest: copyDisk",
+        "guest: takeKey",
+      ];
+      expectSeen(swept, [...seen, "link", "journal: done"]);
+      expect(new Set(swept.recovered.slice(0, -1))).toEqual(new Set(["undone"]));
+    },
+  );
 
   test(
     "a move to another host killed at any instant is on one host or on both, and on neither by halves",

@@ -1,10 +1,13 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { deleteById, type InstanceRecord, resumeGuests, spawnGuest } from "@luksmith/core/host";
+import { deleteById, type InstanceRecord, resumeGuests, snapshotDisk, spawnGuest } from "@luksmith/core/host";
 import { startLibvirt, tinyGuest } from "@luksmith/testing-services";
 import { beforeAll, expect, test } from "vitest";
 import { addEncryptedImage, type EncryptedSource, requestOf } from "./encrypted-source.ts";
 import { LifeHost } from "./life-host.ts";
+import { qemuDecrypt, qemuImgInfo } from "./oracles/qemu.ts";
 import { randomImage } from "./source-image.ts";
+import { passphraseOf } from "./temp-host.ts";
 import { testContext } from "./workspace.ts";
 
 beforeAll(async () => {
@@ -30,6 +33,23 @@ test("the key of an encrypted base is there for all guests on it, and goes with 
   const own = [one, other].map(({ disks }) => disks[0]?.encryption?.secretId ?? "");
   const given = async (): Promise<readonly string[]> => (await life.guestSecrets()).toSorted();
   const sorted = (...ids: readonly string[]): readonly string[] => ids.toSorted();
+  expect(await given()).toEqual(sorted(base, ...own));
+
+  // A copy of the running guest's disk stands alone, encrypted by a key of its own alone.
+  for (const format of ["raw", "qcow2"] as const) {
+    const target = join(life.temp.root, `copy.${format}`);
+    const request = { disk: "disk", target, format, plain: false };
+    const { uuid, encryption } = await life.on((host) => snapshotDisk(host, one, request, testContext()));
+    await life.on(async (host) => {
+      using passphrase = await passphraseOf(host, encryption?.secretId);
+      expect(await qemuImgInfo({ path: target, format, passphrase })).not.toHaveProperty("backing-filename");
+      await qemuDecrypt({ path: target, format, passphrase }, `${target}.plain`);
+    });
+    const plain = readFileSync(path);
+    expect(readFileSync(`${target}.plain`).subarray(0, plain.length).equals(plain)).toBe(true);
+    expect(readFileSync(target).includes(plain.subarray(0, 64))).toBe(false);
+    await life.on((host) => deleteById(host, uuid, { forgetMissing: false }, testContext()));
+  }
   expect(await given()).toEqual(sorted(base, ...own));
 
   await env.restart();

@@ -52,11 +52,7 @@ export async function exportQcow2(
       );
       return;
     }
-    const { passphrase, uuid } = target;
-    const { luks, policy } = services;
-    const encryption = passphrase && { uuid, passphrase, iterations: policy.pbkdfIterations };
-    const { virtualSize } = image;
-    using _made = await makeImage(file.handle, luks, { virtualSize, ...(encryption ? { encryption } : {}) });
+    await makeTarget(file, target, image.virtualSize, services);
     await convertInto(source, image, file, target, services, ctx);
   };
   try {
@@ -65,6 +61,17 @@ export async function exportQcow2(
     const what = `copying ${disk.name} of instance ${disk.instanceUuid} to ${target.path}`;
     throw operationError(error, ctx.signal, what);
   }
+}
+
+/** Makes an empty file an empty image, encrypted anew, or plain when the target has no passphrase. */
+export async function makeTarget(
+  file: NewFile,
+  { passphrase, uuid }: SnapshotTarget,
+  virtualSize: bigint,
+  { luks, policy }: Pick<ImageServices, "luks" | "policy">,
+): Promise<void> {
+  const encryption = passphrase && { uuid, passphrase, iterations: policy.pbkdfIterations };
+  using _made = await makeImage(file.handle, luks, { virtualSize, ...(encryption ? { encryption } : {}) });
 }
 
 async function copyGuest(

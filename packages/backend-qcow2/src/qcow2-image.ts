@@ -7,6 +7,7 @@ import {
   type HeaderStore,
   type ImageSource,
   makeFilesystem,
+  type NewFile,
   newFile,
   type OpContext,
   type OpenContent,
@@ -21,7 +22,7 @@ import {
 } from "@luksmith/core";
 import { inspectNewBase, requireBase } from "./base.ts";
 import { QCOW2_CAPABILITIES } from "./capabilities.ts";
-import { exportQcow2 } from "./export-qcow2.ts";
+import { exportQcow2, makeTarget } from "./export-qcow2.ts";
 import {
   createImage,
   grow,
@@ -127,6 +128,10 @@ export class Qcow2Image extends FileImage {
       const source = { path: this.path, disk: this.disk, unlocked: keys, volumeKey: unlocked?.volumeKey };
       return await exportQcow2(image, source, target, this.services, undo, ctx);
     });
+  }
+
+  override async makeCopyTarget(file: NewFile, target: SnapshotTarget): Promise<void> {
+    await makeTarget(file, target, this.disk.virtualSize, this.services);
   }
 
   /** Looks also at its clusters, and at the base: without it, or on another, the disk's content is lost. */

@@ -6,6 +6,7 @@ import {
   FileImage,
   type HeaderStore,
   ioError,
+  type NewFile,
   newFile,
   type OpContext,
   openExisting,
@@ -18,6 +19,7 @@ import {
 } from "@luksmith/core";
 import { RAW_CAPABILITIES } from "./capabilities.ts";
 import { exportDisk } from "./export-disk.ts";
+import { makeQcow2 } from "./fill-qcow2.ts";
 import { writeDisk } from "./write-disk.ts";
 
 const SECTOR = 512n;
@@ -97,6 +99,10 @@ export class RawImage extends FileImage {
   ): Promise<DiskIdentity> {
     const from = { path: this.path, offset: this.dataOffset, length: this.disk.virtualSize, unlocked };
     return exportDisk(from, this.disk, target, this.services, undo, ctx);
+  }
+
+  override async makeCopyTarget(file: NewFile, target: SnapshotTarget): Promise<void> {
+    using _made = await makeQcow2(file, target, this.disk.virtualSize, this.services);
   }
 
   /** Bytes before the guest's first. */

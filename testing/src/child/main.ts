@@ -17,12 +17,15 @@ const ctx = testContext({ progress: ({ step }) => progress(step), ...userToken }
 /** What makes no names: its moments are those after which bytes are durable. */
 const IN_PLACE = new Set<Action["kind"]>(["flatten", "rebase", "rekey"]);
 
-/** The first bytes, and some more, of each fill. */
+/**
+ * The first bytes, and some more, of each fill. How often a hypervisor's copying is looked at depends on the machine, and an
+ * instant that is there in one run and not in the next makes the sweep end twice.
+ */
 const steps = new Map<string, number>();
 function progress(step: string): void {
   const times = (steps.get(step) ?? 0) + 1;
   steps.set(step, times);
-  if (times <= 2) instants.pass(step);
+  if (times <= (step.startsWith("copy vd") ? 1 : 2)) instants.pass(step);
 }
 
 async function run(): Promise<Outcome> {

@@ -98,10 +98,11 @@ export interface Hypervisor {
   stopCopy(uuid: string, device: string, ctx: OpContext): Promise<void>;
 }
 
-/** A raw file that exists, with its header and size. */
+/** A file that exists, with its header and size. */
 export interface CopyTarget {
   /** Absolute. */
   readonly file: string;
+  readonly format: "raw" | "qcow2";
   /** That it is encrypted with; the hypervisor has it. */
   readonly key: GuestKey | undefined;
 }

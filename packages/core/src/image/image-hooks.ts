@@ -1,6 +1,7 @@
 import type { FormattedContainer, LuksHeader } from "@luksmith/luks";
 import { openFileHeader } from "../file/file-header-store.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
+import type { NewFile } from "../file/new-file.ts";
 import type { BaseImage } from "../images/cache/image-cache.ts";
 import type { DiskContent, ImageSource } from "./disk-content.ts";
 import { type OpenContent, openContent } from "./disk-content-source.ts";
@@ -71,6 +72,12 @@ export abstract class ImageHooks {
    * @throws `DiskExists`, `DiskNotFound`, `DiskReplaced`: it is not `identity`
    */
   rename?(identity: DiskIdentity, name: string, ctx: OpContext): Promise<void>;
+
+  /**
+   * Makes an empty file an empty qcow2 image of the disk's size, encrypted as the target says, into which a hypervisor copies the
+   * disk while its guest runs. Left out: such copies are raw.
+   */
+  makeCopyTarget?(file: NewFile, target: SnapshotTarget): Promise<void>;
 
   /** Only of a backend whose disks stand on bases (`overlays`). */
   protected get overlay(): OverlayHooks | undefined {

@@ -15,11 +15,11 @@ export async function copyDisk(
   disks: LibvirtDisks,
   uuid: string,
   device: string,
-  { file, key }: CopyTarget,
+  { file, format, key }: CopyTarget,
   ctx: OpContext,
 ): Promise<void> {
   const secret = key === undefined ? {} : { secretId: key.secretId };
-  const source = { type: "file", file, format: "raw", ...secret } as const;
+  const source = { type: "file", file, format, ...secret } as const;
   await disks.startCopy(uuid, device, { source, exists: true }, ctx);
   try {
     await caughtUp(disks, uuid, device, ctx);
@@ -39,10 +39,10 @@ async function caughtUp(disks: LibvirtDisks, uuid: string, device: string, ctx: 
     throwIfCancelled(ctx);
     const job = await disks.job(uuid, device, ctx);
     if (!job) throw lost(uuid, device);
-    const { done, total } = job;
+    const { done, total, ready } = job;
     ctx.progress?.({ step: `copy ${device}`, doneBytes: done, totalBytes: total });
-    // An empty job has not begun yet.
-    if (total > 0n && done === total) return;
+    // Not done === total: QEMU may not have written the last of it, and a job that is ended before it is ready is dropped.
+    if (ready) return;
     await sleep(POLL_MS);
   }
 }

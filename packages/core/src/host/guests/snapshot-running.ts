@@ -1,6 +1,7 @@
 import { fillRawSnapshot, writeSnapshotFile } from "../../file/snapshot-file.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { GuestKey } from "../../guest/hypervisor.ts";
+import type { Image } from "../../image/image.ts";
 import type { DiskIdentity } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { Rollback } from "../../image/rollback.ts";
@@ -15,6 +16,7 @@ import { deviceOf } from "./find-guest.ts";
 export interface RunningDisk {
   readonly instance: InstanceRecord;
   readonly record: DiskRecord;
+  readonly image: Image;
   /** The new secret, absent for a plain copy of a plain disk. */
   readonly secretId: string | undefined;
   readonly operation: Operation;
@@ -26,13 +28,14 @@ export interface RunningDisk {
  */
 export function requireLiveCopy(
   record: DiskRecord,
+  image: Image,
   request: { readonly format: "raw" | "qcow2"; readonly plain: boolean },
 ): void {
   const why =
-    request.format !== "raw"
-      ? `in ${request.format}; use --format raw`
+    request.format === "qcow2" && !image.makeCopyTarget
+      ? "in qcow2; use --format raw"
       : request.plain && record.encryption
-        ? "in clear"
+        ? "in clear; leave out --plain"
         : undefined;
   if (why === undefined) return;
   throw new LuksmithError(
@@ -43,12 +46,12 @@ export function requireLiveCopy(
 }
 
 /**
- * Copies a disk of a running guest, base and all: QEMU mirrors it into a container with a key of its own until both are
+ * Copies a disk of a running guest, base and all: QEMU mirrors it into a container or a qcow2 image with a key of its own until both are
  * the same, and stops there. The guest writes to its own disk all the time, so that a crash loses nothing of it.
  */
 export async function snapshotRunning(
   services: HostServices,
-  { instance, record, secretId, operation }: RunningDisk,
+  { instance, record, image, secretId, operation }: RunningDisk,
   target: SnapshotTarget,
   undo: Rollback,
   ctx: OpContext,
@@ -60,15 +63,22 @@ export async function snapshotRunning(
     target,
     undo,
     async (file) => {
-      await fillRawSnapshot(file, target, record.virtualSize, services.lent, async () => {
+      const copy = async (): Promise<void> => {
         operation.intend(
           ...(key ? [sagaStep({ kind: "take-keys", data: { keys: [key] } })] : []),
           sagaStep({ kind: "copy-job", data: { uuid: instance.uuid, device } }),
         );
         if (key && target.passphrase) await hypervisor.giveKey(key, target.passphrase, ctx);
-        await hypervisor.copyDisk(instance.uuid, device, { file: file.temporary, key }, ctx);
+        const { format } = target;
+        await hypervisor.copyDisk(instance.uuid, device, { file: file.temporary, format, key }, ctx);
         if (key) await hypervisor.takeKey(key, ctx);
-      });
+      };
+      if (target.format === "raw") {
+        await fillRawSnapshot(file, target, record.virtualSize, services.lent, copy);
+      } else {
+        await image.makeCopyTarget?.(file, target);
+        await copy();
+      }
     },
     ctx,
   );

@@ -46,7 +46,7 @@ export async function snapshotDisk(
     throw new LuksmithError("DiskNotFound", `${record.path} is not there; there is nothing to copy`);
   }
   const running = await runningUnder(host, instance.uuid, ctx);
-  if (running) requireLiveCopy(record, request);
+  if (running) requireLiveCopy(record, image, request);
   const uuid = randomUUID();
   using _own = host.claim(uuid); // so that recovery beside it knows that somebody works on it
   const encrypted = record.encryption !== undefined && !request.plain;
@@ -69,7 +69,7 @@ export async function snapshotDisk(
     const identity = running
       ? await snapshotRunning(
           services,
-          { instance, record, secretId: secret?.id, operation },
+          { instance, record, image, secretId: secret?.id, operation },
           target,
           undo,
           ctx,
