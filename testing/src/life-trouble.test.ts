@@ -1,5 +1,15 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { closeSync, openSync, readFileSync, readSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import {
   createInstance,
   deleteById,
@@ -74,6 +84,30 @@ describe.each(["raw", "qcow2"] as const)("on %s disks", (imagesType) => {
     mend();
     await start();
     await life.expectPicture(instance, whole(instance, "running"));
+  }, 120_000);
+
+  test("a start of whose failure QEMU's words are lost names the disk that does not open", async () => {
+    const life = new LifeHost(imagesType, await sharedLibvirt());
+    const request = await life.temp.request(life.temp.addImage(2 * MIB), { swap: 4 });
+    const { id } = request.server;
+    const template = (await life.template(id, "nothing")).replace(
+      "<devices>",
+      `<devices><emulator>${await quietQemu()}</emulator>`,
+    );
+    const { instance } = await life.on((host) =>
+      spawnGuest(host, request, { start: true, template }, testContext()),
+    );
+    await life.stop(id);
+    const mend = damageKeySlot(instance.disks[1]?.path ?? "");
+    const start = (): Promise<unknown> => life.on((host) => startGuest(host, id, testContext()));
+    await expect(start()).rejects.toMatchObject({
+      code: "GuestDiskNotOpened",
+      message: expect.stringContaining(instance.disks[1]?.path ?? ""),
+      cause: { code: "LibvirtFailed" },
+    });
+    expect((await life.picture(instance)).guest).toBe("off");
+    mend();
+    await start();
   }, 120_000);
 
   test("rekey leaves the new passphrase in libvirt, and not the old one; a start gives it", async () => {
@@ -184,4 +218,16 @@ function damageKeySlot(path: string): () => void {
     writeSync(again, before, 0, before.length, at);
     closeSync(again);
   };
+}
+
+/**
+ * A QEMU whose messages nobody hears, as when libvirt does not get to read them. It stays where the tests' programs are kept:
+ * libvirt remembers for each path what a QEMU can do.
+ */
+async function quietQemu(): Promise<string> {
+  const { kernel } = await tinyGuest();
+  const path = join(dirname(dirname(kernel)), "quiet-qemu");
+  const script = '#!/bin/sh\nexec qemu-system-x86_64 "$@" 2>/dev/null\n';
+  if (!existsSync(path)) writeFileSync(path, script, { mode: 0o755 });
+  return path;
 }

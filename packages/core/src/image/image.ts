@@ -69,6 +69,15 @@ export abstract class Image extends ImageHooks {
   }
 
   /**
+   * Makes sure that the stored passphrase opens the disk, if it is encrypted; changes nothing.
+   * @throws `DiskNotFound`, `LuksPassphraseRefused`, `LuksHeaderInvalid`, and what keeps the key manager from answering
+   */
+  async requireOpens(ctx: OpContext): Promise<void> {
+    if (!this.disk.encryption) return;
+    using _unlocked = await this.unlock(ctx);
+  }
+
+  /**
    * Grows the disk to `virtualSize` bytes exactly; the new part reads as noise (as zeros on a plain disk). Idempotent.
    * @throws `CannotShrink`, `DiskInUse`, `DiskNotProven` (cut short), `LuksHeaderInvalid`, `UnsupportedOperation`
    */

@@ -17,6 +17,7 @@ import { guestKeys, giveKeys } from "./guest-keys.ts";
 import { backingHere } from "./backing-here.ts";
 import { infosOf, listedDisk, type MoveDocument } from "./move-document.ts";
 import type { Spawned } from "./spawn-guest.ts";
+import { startDefined } from "./start-defined.ts";
 
 export interface AdoptOptions {
   /** Where the disks' files can be read here, by their names in disk_info; else under the paths of the other host. */
@@ -204,7 +205,7 @@ async function settleIn(
   await services.keepCopies(keys, ctx);
   await giveKeys(services, instance, "all", ctx);
   await hypervisor.define(definition, ctx);
-  if (start) await hypervisor.start(uuid, ctx);
+  if (start) await startDefined(services, instance, ctx);
   const guest: GuestRecord = {
     uuid,
     definition,

@@ -5,6 +5,7 @@ import { imageOf } from "../operations/resize-disk.ts";
 import { type FoundGuest, isUp } from "./find-guest.ts";
 import { giveKeys } from "./guest-keys.ts";
 import { definitionNow } from "./rescue-view.ts";
+import { startDefined } from "./start-defined.ts";
 
 /**
  * Starts a guest that is off: its disks are proven ours, the hypervisor gets its keys and its definition, each as it is
@@ -19,7 +20,7 @@ export async function powerOn(host: WritableHost, found: FoundGuest, ctx: OpCont
   await giveKeys(services, instance, "all", ctx);
   await hypervisor.define(definitionNow(hypervisor, found, host.config), ctx);
   try {
-    await hypervisor.start(instance.uuid, ctx);
+    await startDefined(services, instance, ctx);
   } catch (error) {
     const steady = { ...ctx, signal: new AbortController().signal };
     await hypervisor.destroy(instance.uuid, steady).catch((second: unknown) => {

@@ -8,6 +8,7 @@ import { createInstance } from "../operations/create-instance.ts";
 import type { KnownDisk } from "../operations/plan-again.ts";
 import { sagaStep } from "../operations/steps.ts";
 import { giveKeys, keysOfOneGuest } from "./guest-keys.ts";
+import { startDefined } from "./start-defined.ts";
 
 export interface SpawnOptions {
   readonly start: boolean;
@@ -52,7 +53,7 @@ export async function spawnGuest(
       operation.intend(sagaStep({ kind: "guest", data: { uuid: id, keys: keysOfOneGuest(host, made) } }));
       await giveKeys(services, made, "all", ctx);
       await hypervisor.define(definition, ctx);
-      if (options.start) await hypervisor.start(id, ctx);
+      if (options.start) await startDefined(services, made, ctx);
       const record: GuestRecord = {
         uuid: id,
         definition,
