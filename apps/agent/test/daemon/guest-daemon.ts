@@ -12,9 +12,11 @@ export interface GuestHostOptions {
   /** Of `[luksmith]`. */
   readonly lines?: readonly string[];
   readonly keys?: string;
+  /** Seconds that libvirt may take to answer. */
+  readonly timeout?: number;
 }
 
-/** A host whose daemon runs guests under this libvirt, which answers within a second or does not. */
+/** A host whose daemon runs guests under this libvirt. */
 export async function guestHost(env: LibvirtEnv, options: GuestHostOptions = {}): Promise<TemporaryHost> {
   const host = await TemporaryHost.create();
   await configure(host, env, options);
@@ -24,10 +26,10 @@ export async function guestHost(env: LibvirtEnv, options: GuestHostOptions = {})
 export async function configure(
   host: TemporaryHost,
   env: LibvirtEnv,
-  { lines = [], keys = "@luksmith/keymgr-local" }: GuestHostOptions = {},
+  { lines = [], keys = "@luksmith/keymgr-local", timeout = 30 }: GuestHostOptions = {},
 ): Promise<void> {
   const plugins = `plugins = @luksmith/backend-raw, ${keys}, @luksmith/libvirt/plugin`;
-  const libvirt = ["[libvirt]", `connection_uri = ${env.uri}`, "[luksmith:libvirt]", "timeout = 1"];
+  const libvirt = ["[libvirt]", `connection_uri = ${env.uri}`, "[luksmith:libvirt]", `timeout = ${timeout}`];
   await host.configure(plugins, `socket = ${socketOf(host)}`, ...lines, ...libvirt);
 }
 
@@ -82,6 +84,14 @@ export async function forgetSecret(host: TemporaryHost, id: string): Promise<voi
   const keys = keysOf(host);
   await keys.delete({ id }, context());
   await keys.close();
+}
+
+/** A passphrase, read beside the daemon, which does not hear of it. */
+export async function passphraseOf(host: TemporaryHost, id: string): Promise<string> {
+  const keys = keysOf(host);
+  using passphrase = await keys.get({ id }, context());
+  await keys.close();
+  return passphrase.use((bytes) => Buffer.from(bytes).toString("latin1"));
 }
 
 /** Ids of all passphrases; no daemon runs. */
