@@ -88,6 +88,12 @@ describe("what is wrong is refused with a message, and nothing happens", () => {
     expect(small).toMatchObject({ status: 413, json: { error: { code: "InvalidRequest" } } });
   });
 
+  test("a body whose length nobody has said is 413 as well, once it is too long", async () => {
+    const head = `POST ${DISK}/resize HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`;
+    const chunk = `${(70_000).toString(16)}\r\n${"x".repeat(70_000)}\r\n`;
+    expect(await rawCall(`${head}${chunk}0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 413 [^]*"InvalidRequest"/);
+  });
+
   test("what is no HTTP, and headers without end, are refused as JSON", async () => {
     expect(await rawCall("hello\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n[^]*"InvalidRequest"/);
     const long = `GET / HTTP/1.1\r\nhost: x\r\nx-a: ${"a".repeat(40_000)}\r\n\r\n`;

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type OwnLibvirt, startLibvirt } from "@luksmith/testing-services";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import type { SpawnedDocument } from "../../src/actions/guest-actions.ts";
+import type { SpawnedDocument } from "../../src/actions/spawned-document.ts";
 import type { TemporaryHost } from "../temporary-host.ts";
 import { ask, domainName, guestHost, passphraseOf, smallGuest } from "./guest-daemon.ts";
 import { countInMemory, formsOf } from "./process-memory.ts";

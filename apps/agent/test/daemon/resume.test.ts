@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type OwnLibvirt, rebootHost, startLibvirt } from "@luksmith/testing-services";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { SpawnedDocument } from "../../src/actions/guest-actions.ts";
+import type { SpawnedDocument } from "../../src/actions/spawned-document.ts";
 import type { TemporaryHost } from "../temporary-host.ts";
 import {
   ask,
