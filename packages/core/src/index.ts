@@ -27,6 +27,7 @@ export {
   type Hypervisor,
   Hypervisors,
 } from "./guest/hypervisor.ts";
+export type { GuestFate, Journey, LiveMigration, MigrationRoute } from "./guest/live-migration.ts";
 export {
   cancelledError,
   type OpContext,

@@ -4,14 +4,8 @@ export type { DirectKernel, Guest, SerialConsole } from "./domain/guest.ts";
 export { domainXml } from "./domain/domain-xml.ts";
 export type { Libvirt, LibvirtVersion } from "./libvirt.ts";
 export type { BlockInfo, BlockJob, CopyTarget, LibvirtDisks, Overlay } from "./libvirt-disks.ts";
-export type {
-  Domain,
-  DomainEvent,
-  DomainState,
-  LibvirtDomains,
-  Migration,
-  StartOptions,
-} from "./libvirt-domains.ts";
+export type { Domain, DomainEvent, DomainState, LibvirtDomains, StartOptions } from "./libvirt-domains.ts";
+export type { LibvirtMigrations, Migration, MigrationJob, MigrationWay } from "./libvirt-migrations.ts";
 export type { LibvirtSecrets, SecretAttributes, SecretEntry, SecretEvent } from "./libvirt-secrets.ts";
 export { type LibvirtSecret, secretUsage, secretXml } from "./secret-xml.ts";
 export { type EnsureOptions, type GuestSecret, GuestSecrets } from "./secrets/guest-secrets.ts";

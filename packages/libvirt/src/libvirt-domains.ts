@@ -34,13 +34,13 @@ export interface LibvirtDomains {
    * @throws `LibvirtTimedOut`
    */
   settle(uuid: string, ctx: OpContext): Promise<void>;
-  /** What libvirt has, without secrets: of the running guest, or what the next start will take. */
-  xml(uuid: string, ctx: OpContext, which?: "current" | "persistent"): Promise<string>;
+  /** Whether it is off, and known to be so because it went to another daemon. A restart of this one forgets why. */
+  leftByMigration(uuid: string, ctx: OpContext): Promise<boolean>;
   /**
-   * Moves a running guest to another daemon, which connects to by itself. Disks in `copyDisks` are copied into targets
-   * that must exist there, the others must be shared.
+   * What libvirt has, without secrets: of the running guest, what the next start will take, or of the running guest as any
+   * other daemon understands it.
    */
-  migrate(uuid: string, migration: Migration, ctx: OpContext): Promise<void>;
+  xml(uuid: string, ctx: OpContext, which?: "current" | "persistent" | "migratable"): Promise<string>;
   /** Calls `listener` from now on; one for each connection. */
   onChange(listener: (event: DomainEvent) => void, ctx: OpContext): Promise<void>;
 }
@@ -67,21 +67,6 @@ export type DomainState =
   | "off"
   | "crashed"
   | "pm-suspended";
-
-export interface Migration {
-  /** As the source's daemon reaches it. */
-  readonly destinationUri: string;
-  /** Where QEMU connects to; default: libvirt's choice. `unix:///path` or `tcp://host:port`. */
-  readonly migrateUri?: string;
-  /** Where the disks' content goes; `unix:///path`. */
-  readonly disksUri?: string;
-  /** Target device names (`vda`) of the disks to copy. */
-  readonly copyDisks?: readonly string[];
-  /** The guest's definition over there, where paths differ. */
-  readonly destinationXml?: string;
-  /** Default 1 hour. */
-  readonly timeoutMs?: number;
-}
 
 export interface DomainEvent {
   readonly uuid: string;

@@ -1,6 +1,7 @@
 import type { OpContext } from "@luksmith/core";
 import type { LibvirtDisks } from "./libvirt-disks.ts";
 import type { LibvirtDomains } from "./libvirt-domains.ts";
+import type { LibvirtMigrations } from "./libvirt-migrations.ts";
 import type { LibvirtSecrets } from "./libvirt-secrets.ts";
 
 /**
@@ -12,6 +13,7 @@ export interface Libvirt extends Disposable {
   readonly secrets: LibvirtSecrets;
   readonly domains: LibvirtDomains;
   readonly disks: LibvirtDisks;
+  readonly migrations: LibvirtMigrations;
   /** Fulfilled when the connection is over; with the reason, unless it was disposed. */
   readonly closed: Promise<Error | undefined>;
   version(ctx: OpContext): Promise<LibvirtVersion>;

@@ -84,7 +84,7 @@ test("a running guest moves to another daemon, its disk copied from one key to a
     .replaceAll(guest.root.file, copy.file)
     .replaceAll(guest.root.secretId, copy.secretId)
     .replaceAll(guest.consolePath, consolePath);
-  await source.libvirt.domains.migrate(
+  await source.libvirt.migrations.run(
     uuid,
     {
       destinationUri: to.uri,

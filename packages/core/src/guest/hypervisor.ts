@@ -3,6 +3,7 @@ import { token } from "../di/token.ts";
 import type { OpContext } from "../image/op-context.ts";
 import type { InstanceRecord } from "../journal/inventory.ts";
 import type { InstanceRequest } from "../request/instance-request.ts";
+import type { LiveMigration } from "./live-migration.ts";
 import type { Passphrase } from "@luksmith/luks";
 
 /** What a key of a guest opens; the hypervisor knows it by the secret's id in the key manager. JSON. */
@@ -96,6 +97,8 @@ export interface Hypervisor {
   copyDisk(uuid: string, device: string, target: CopyTarget, ctx: OpContext): Promise<void>;
   /** Ends a copying that `copyDisk` began, in whatever process. Idempotent. */
   stopCopy(uuid: string, device: string, ctx: OpContext): Promise<void>;
+  /** Left out: guests move only while they are off. */
+  readonly live?: LiveMigration;
 }
 
 /** A file that exists, with its header and size. */

@@ -20,6 +20,7 @@ import { type GuestSecret, GuestSecrets } from "../secrets/guest-secrets.ts";
 import { copyDisk } from "./copy-disk.ts";
 import type { ConnectOptions } from "../rpc/rpc-connection.ts";
 import { LazyConnection } from "./lazy-connection.ts";
+import { LibvirtLive } from "./libvirt-live.ts";
 
 const OFF: ReadonlySet<DomainState> = new Set(["off", "crashed", "no-state"]);
 const PAUSED: ReadonlySet<DomainState> = new Set(["paused", "pm-suspended"]);
@@ -27,11 +28,13 @@ const PAUSED: ReadonlySet<DomainState> = new Set(["paused", "pm-suspended"]);
 /** Guests of the libvirt at one URI. */
 export class LibvirtHypervisor implements Hypervisor, Disposable {
   readonly name = "libvirt";
+  readonly live: LibvirtLive;
   readonly #connection: LazyConnection;
 
   /** @param uri `[libvirt] connection_uri` */
   constructor(uri: string, options: ConnectOptions = {}) {
     this.#connection = new LazyConnection(uri, options);
+    this.live = new LibvirtLive(this.#connection);
   }
 
   describe({ request, instance, config, template }: GuestDescription): string {

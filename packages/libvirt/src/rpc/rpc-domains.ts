@@ -1,12 +1,5 @@
 import { isLuksmithError, type OpContext } from "@luksmith/core";
-import type {
-  Domain,
-  DomainEvent,
-  DomainState,
-  LibvirtDomains,
-  Migration,
-  StartOptions,
-} from "../libvirt-domains.ts";
+import type { Domain, DomainEvent, DomainState, LibvirtDomains, StartOptions } from "../libvirt-domains.ts";
 import { explained } from "../libvirt-error.ts";
 import {
   NO_FLAGS,
@@ -14,8 +7,9 @@ import {
   DEFINE_VALIDATE,
   CREATE_PAUSED,
   XML_INACTIVE,
+  XML_MIGRATABLE,
+  OFF_BECAUSE_MIGRATED,
   UNDEFINE_ALL,
-  MIGRATE,
   LIFECYCLE_EVENT,
   STATES,
   EVENTS,
@@ -23,13 +17,12 @@ import {
 import type { Procedure } from "./procedures.ts";
 import { ERROR_NUMBER, RemoteError } from "./remote-error.ts";
 import type { Call, RpcConnection } from "./rpc-connection.ts";
-import { domain, type WireDomain, writeDomain, writeTextParameters, writeUuid } from "./wire-types.ts";
+import { domain, type WireDomain, writeDomain, writeUuid } from "./wire-types.ts";
 import type { XdrReader } from "./xdr-reader.ts";
 import type { XdrWriter } from "./xdr-writer.ts";
 
 /** QEMU opens its disks, and stretches their keys, while a start waits. */
 const START_TIMEOUTS = 2;
-const MIGRATION_TIMEOUT_MS = 3_600_000;
 
 export class RpcDomains implements LibvirtDomains {
   readonly #connection: RpcConnection;
@@ -156,37 +149,22 @@ export class RpcDomains implements LibvirtDomains {
     return this.#onDomain("domainGetState", "looking at", uuid, NO_FLAGS, ctx, { read });
   }
 
-  async xml(uuid: string, ctx: OpContext, which: "current" | "persistent" = "current"): Promise<string> {
-    const flags = which === "persistent" ? XML_INACTIVE : NO_FLAGS;
-    const read = (reader: XdrReader) => reader.string();
-    return this.#onDomain("domainGetXmlDesc", "reading the XML of", uuid, flags, ctx, { read });
+  async leftByMigration(uuid: string, ctx: OpContext): Promise<boolean> {
+    const read = (reader: XdrReader) => {
+      const off = STATES[reader.int()] === "off";
+      return off && reader.int() === OFF_BECAUSE_MIGRATED;
+    };
+    return this.#onDomain("domainGetState", "looking at", uuid, NO_FLAGS, ctx, { read });
   }
 
-  async migrate(uuid: string, migration: Migration, ctx: OpContext): Promise<void> {
-    const { destinationUri, copyDisks = [], timeoutMs = MIGRATION_TIMEOUT_MS } = migration;
-    const parameters = (
-      [
-        ["migrate_uri", migration.migrateUri],
-        ["disks_uri", migration.disksUri],
-        ["destination_xml", migration.destinationXml],
-        ["persistent_xml", migration.destinationXml],
-        ...copyDisks.map((device) => ["migrate_disks", device] as const),
-      ] as const
-    ).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
-    const flags =
-      MIGRATE.live |
-      MIGRATE.peerToPeer |
-      MIGRATE.persistOver |
-      MIGRATE.undefineSource |
-      MIGRATE.abortOnError |
-      (copyDisks.length > 0 ? MIGRATE.copyDisks : 0);
-    const write = (writer: XdrWriter) => {
-      writeDomain(writer, uuid).optionalString(destinationUri);
-      writeTextParameters(writer, parameters).opaque(new Uint8Array()).uint(flags);
-    };
-    await explained(`migrating guest ${uuid}`, { guest: uuid, destination: destinationUri }, () =>
-      this.#connection.call("domainMigratePerform3Params", { write, read: () => {}, timeoutMs }, ctx),
-    );
+  async xml(
+    uuid: string,
+    ctx: OpContext,
+    which: "current" | "persistent" | "migratable" = "current",
+  ): Promise<string> {
+    const flags = { current: NO_FLAGS, persistent: XML_INACTIVE, migratable: XML_MIGRATABLE }[which];
+    const read = (reader: XdrReader) => reader.string();
+    return this.#onDomain("domainGetXmlDesc", "reading the XML of", uuid, flags, ctx, { read });
   }
 
   async onChange(listener: (event: DomainEvent) => void, ctx: OpContext): Promise<void> {

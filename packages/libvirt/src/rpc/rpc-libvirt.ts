@@ -5,6 +5,7 @@ import { openConnection } from "./open-connection.ts";
 import type { ConnectOptions, RpcConnection } from "./rpc-connection.ts";
 import { RpcDisks } from "./rpc-disks.ts";
 import { RpcDomains } from "./rpc-domains.ts";
+import { RpcMigrations } from "./rpc-migrations.ts";
 import { RpcSecrets } from "./rpc-secrets.ts";
 
 /**
@@ -26,6 +27,7 @@ class RpcLibvirt implements Libvirt {
   readonly secrets: RpcSecrets;
   readonly domains: RpcDomains;
   readonly disks: RpcDisks;
+  readonly migrations: RpcMigrations;
   readonly #connection: RpcConnection;
 
   constructor(connection: RpcConnection) {
@@ -33,6 +35,7 @@ class RpcLibvirt implements Libvirt {
     this.secrets = new RpcSecrets(connection);
     this.domains = new RpcDomains(connection);
     this.disks = new RpcDisks(connection, this.domains);
+    this.migrations = new RpcMigrations(connection);
   }
 
   get closed(): Promise<Error | undefined> {

@@ -48,6 +48,40 @@ export function writeSecret(writer: XdrWriter, secretUuid: string): XdrWriter {
 
 const TYPED_STRING = 7;
 
+const MAX_PARAMETERS = 1024;
+
+/** Parameters that come back: those that are whole numbers, by name. */
+export function readNumbers(reader: XdrReader): ReadonlyMap<string, bigint> {
+  const all = reader.array(MAX_PARAMETERS, (each) => [each.string(), numberOf(each)] as const);
+  return new Map(all.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])));
+}
+
+/** A value after its type, read also where it is of no interest. */
+function numberOf(reader: XdrReader): bigint | undefined {
+  const type = reader.int();
+  switch (type) {
+    case 1:
+      return BigInt(reader.int());
+    case 2:
+      return BigInt(reader.uint());
+    case 3:
+    case 4:
+      return reader.hyper();
+    case 5:
+      // A double.
+      reader.hyper();
+      return undefined;
+    case 6:
+      reader.int();
+      return undefined;
+    case TYPED_STRING:
+      reader.string();
+      return undefined;
+    default:
+      throw new XdrError(`a parameter of the unknown type ${type}`);
+  }
+}
+
 /** A parameter of a migration or of a copy, all of which are text here. */
 export function writeTextParameters(
   writer: XdrWriter,
