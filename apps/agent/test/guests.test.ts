@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sharedLibvirt } from "@luksmith/testing-services";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -63,6 +63,47 @@ describe("a guest by commands", { timeout: 120_000 }, () => {
     expect(readdirSync(join(host.path, "instances"))).toEqual([]);
   });
 
+  test("is offered running, sent nowhere in clear, and taken back", async () => {
+    const { id, file } = await request();
+    await host.run(["spawn", "-f", file]);
+    const { out } = await host.run(["move", "offer", id, "--live"]);
+    const [move, target] = [join(host.path, "move.json"), join(host.path, "target.json")];
+    await writeFile(move, out);
+    // This host has it itself, and running.
+    for (const how of ["expect", "adopt"]) {
+      expect((await host.run(["move", how, move])).exitCode).toBe(how === "expect" ? 73 : 64);
+    }
+    const { disks } = JSON.parse(out) as { disks: Record<string, string>[] };
+    const places = disks.map(({ uuid, name, backend, path, virtual_size, encryption }) => {
+      const source = { type: "file", file: `${path}-there`, format: "raw" };
+      return { uuid, name, backend, source, virtual_size, encryption };
+    });
+    const expected = {
+      kind: "luksmith.move-target",
+      version: 1,
+      uuid: id,
+      connection_uri: "",
+      disks: places,
+    };
+    await writeFile(target, JSON.stringify(expected));
+    const send = (...options: string[]) => host.run(["move", "send", id, target, ...options]);
+    expect((await send()).exitCode).toBe(64);
+    expect((await send("--to", "qemu+ssh://nowhere.example/system")).err).toContain("would be sent in clear");
+    const tcp = ["--to", "qemu+tls://nowhere.example/system", "--memory", "tcp://nowhere.example", "--disks"];
+    expect((await send(...tcp, "tcp://nowhere.example")).exitCode).toBe(69);
+    // To another host's libvirt that is not there.
+    await mkdir(join(host.path, "sockets"), { mode: 0o700 });
+    expect((await send("--sockets", join(host.path, "sockets"))).exitCode).not.toBe(0);
+    expect(await host.json(["move", "revert", id])).toMatchObject({ outcome: "kept", here: true });
+    expect(await host.json(["start", id])).toEqual({ uuid: id, wanted: "on" });
+    for (const how of ["settle", "dismiss"]) {
+      const receipt = join(host.path, "receipt.json");
+      await writeFile(receipt, JSON.stringify({ kind: "something else" }));
+      expect((await host.run(["move", how, id, "--receipt", receipt])).exitCode).toBe(64);
+    }
+    expect(await host.run(["move", "dismiss", id])).toMatchObject({ exitCode: 73 });
+  });
+
   test("is offered, and taken back", async () => {
     const { id, file } = await request();
     await host.run(["spawn", "-f", file, "--no-start"]);
@@ -73,7 +114,8 @@ describe("a guest by commands", { timeout: 120_000 }, () => {
     // This host has it itself.
     expect(await host.run(["move", "adopt", move])).toMatchObject({ exitCode: 73 });
     expect((await host.run(["start", id])).err).toContain(`luksmith move revert ${id}`);
-    expect(await host.json(["move", "revert", id])).toEqual({ uuid: id, here: true });
+    const kept = { kind: "luksmith.move-receipt", version: 1, uuid: id, outcome: "kept", here: true };
+    expect(await host.json(["move", "revert", id])).toEqual(kept);
     expect(await host.run(["move", "confirm", id])).toMatchObject({ exitCode: 73 });
     expect((await host.run(["start", id])).exitCode).toBe(0);
   });

@@ -6,7 +6,6 @@ import {
   type MoveDocument,
 } from "@luksmith/core/host";
 import { type Action, path } from "./action.ts";
-import type { MovedDocument } from "./move-actions.ts";
 import { type SpawnedDocument, spawnedAgain, spawnedDocument } from "./spawned-document.ts";
 
 export interface EvacuateInput {
@@ -41,6 +40,12 @@ export const evacuate: Action<EvacuateInput, SpawnedDocument> = {
   },
   again: spawnedAgain,
 };
+
+export interface MovedDocument {
+  readonly uuid: string;
+  /** Whether it is still this host's. */
+  readonly here: boolean;
+}
 
 export interface EvacuatedInput extends LetGoOptions {
   /** The instance's UUID. */

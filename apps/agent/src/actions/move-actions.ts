@@ -1,10 +1,28 @@
-import { adoptGuest, confirmMove, type MoveDocument, offerGuest, revertMove } from "@luksmith/core/host";
-import { type Action, path } from "./action.ts";
+import {
+  adoptGuest,
+  confirmMove,
+  type MoveDocument,
+  type MoveReceipt,
+  offerGuest,
+  offerLive,
+  type OtherHost,
+  revertMove,
+} from "@luksmith/core/host";
+import { type Action, type DaemonRequest, path } from "./action.ts";
 import { type SpawnedDocument, spawnedAgain, spawnedDocument } from "./spawned-document.ts";
 
-interface MovingInput {
+export interface OfferInput {
   /** The instance's UUID. */
   readonly id: string;
+  /** It runs, and is to go on. */
+  readonly live: boolean;
+}
+
+export interface MovingInput {
+  /** The instance's UUID. */
+  readonly id: string;
+  /** What the other host says of it. */
+  readonly receipt?: MoveReceipt | undefined;
 }
 
 export interface AdoptInput {
@@ -14,16 +32,14 @@ export interface AdoptInput {
   readonly start: boolean;
 }
 
-export interface MovedDocument {
-  readonly uuid: string;
-  /** Whether it is still this host's. */
-  readonly here: boolean;
-}
-
-export const offer: Action<MovingInput, MoveDocument> = {
+export const offer: Action<OfferInput, MoveDocument> = {
   kind: "move-offer",
-  request: ({ id }) => ({ method: "POST", path: path("v1", "guests", id, "move", "offer") }),
-  run: (host, { id }, ctx) => offerGuest(host, id, ctx),
+  request: ({ id, live }) => ({
+    method: "POST",
+    path: path("v1", "guests", id, "move", "offer"),
+    ...(live ? { body: { live } } : {}),
+  }),
+  run: (host, { id, live }, ctx) => (live ? offerLive(host, id, ctx) : offerGuest(host, id, ctx)),
 };
 
 export const adopt: Action<AdoptInput, SpawnedDocument> = {
@@ -40,21 +56,29 @@ export const adopt: Action<AdoptInput, SpawnedDocument> = {
   again: spawnedAgain,
 };
 
-export const confirm: Action<MovingInput, MovedDocument> = {
+export const confirm: Action<MovingInput, MoveReceipt> = {
   kind: "move-confirm",
-  request: ({ id }) => ({ method: "POST", path: path("v1", "guests", id, "move", "confirm") }),
-  run: async (host, { id }, ctx) => {
-    await confirmMove(host, id, ctx);
-    return { uuid: id, here: false };
-  },
-  again: (_host, { subject }) => ({ uuid: subject, here: false }),
+  request: (input) => movingRequest("confirm", input),
+  run: (host, input, ctx) => confirmMove(host, input.id, otherHost(input), ctx),
+  again: (_host, { subject }) => receiptOf(subject, "removed"),
 };
 
-export const revert: Action<MovingInput, MovedDocument> = {
+export const revert: Action<MovingInput, MoveReceipt> = {
   kind: "move-revert",
-  request: ({ id }) => ({ method: "POST", path: path("v1", "guests", id, "move", "revert") }),
-  run: async (host, { id }) => {
-    await revertMove(host, id);
-    return { uuid: id, here: true };
-  },
+  request: (input) => movingRequest("revert", input),
+  run: (host, input, ctx) => revertMove(host, input.id, otherHost(input), ctx),
 };
+
+export function movingRequest(what: string, { id, receipt }: MovingInput): DaemonRequest {
+  const body = receipt ? { body: { receipt } } : {};
+  return { method: "POST", path: path("v1", "guests", id, "move", what), ...body };
+}
+
+export function otherHost({ receipt }: MovingInput): OtherHost {
+  return receipt ? { receipt } : {};
+}
+
+/** What an operation that has ended says. */
+export function receiptOf(uuid: string, outcome: "removed" | "sent" | "dismissed"): MoveReceipt {
+  return { kind: "luksmith.move-receipt", version: 1, uuid, outcome, here: false };
+}

@@ -2,12 +2,13 @@ import { type Command, Option } from "commander";
 import { instanceArgument, timeoutOption } from "./arguments.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { EvacuateCommand } from "./evacuate.ts";
-import type { AdoptCommand } from "./move.ts";
+import { addLiveMoveCommands, receiptOption } from "./live-move-commands.ts";
+import type { AdoptCommand, OfferCommand, ReceiptCommand } from "./move.ts";
 import type { ShelveCommand } from "./shelve.ts";
 
-/** move describe, offer, adopt, confirm, revert; evacuate, evacuated; shelve, unshelve */
+/** move describe, offer, adopt, expect, send, settle, dismiss, confirm, revert; evacuate, evacuated; shelve, unshelve */
 export function addMoveCommands(program: Command, dispatch: Dispatch): void {
-  const move = program.command("move").description("move guests that are off to other hosts");
+  const move = program.command("move").description("move guests to other hosts, off or running");
   move
     .command("describe")
     .description("print what another host needs of a guest if this one is lost; keep it elsewhere")
@@ -15,9 +16,12 @@ export function addMoveCommands(program: Command, dispatch: Dispatch): void {
     .action((id: string) => dispatch(async (session) => (await import("./move.ts")).describe(session, id)));
   move
     .command("offer")
-    .description("print what another host needs to adopt a guest; it is left alone here from now on")
+    .description("print what another host needs to take a guest; it is left alone here from now on")
     .addArgument(instanceArgument())
-    .action((id: string) => dispatch(async (session) => (await import("./move.ts")).offer(session, id)));
+    .option("--live", "of a guest that runs, and goes on: for expect on the other host")
+    .action((id: string, options: OfferCommand) =>
+      dispatch(async (session) => (await import("./move.ts")).offer(session, id, options)),
+    );
   move
     .command("adopt")
     .description("copy the disks of a guest that another host has offered, prove them, and start it here")
@@ -30,16 +34,23 @@ export function addMoveCommands(program: Command, dispatch: Dispatch): void {
     .action((file: string, options: AdoptCommand) =>
       dispatch(async (session) => (await import("./move.ts")).adopt(session, file, options)),
     );
+  addLiveMoveCommands(move, dispatch);
   move
     .command("confirm")
-    .description("remove a guest that another host has adopted, with its disks; passphrases stay")
+    .description("remove a guest that another host has, with its disks; passphrases stay")
     .addArgument(instanceArgument())
-    .action((id: string) => dispatch(async (session) => (await import("./move.ts")).confirm(session, id)));
+    .addOption(receiptOption("settle"))
+    .action((id: string, options: ReceiptCommand) =>
+      dispatch(async (session) => (await import("./move.ts")).confirm(session, id, options)),
+    );
   move
     .command("revert")
-    .description("take an offer back that no host has adopted")
+    .description("take an offer back that no host has taken")
     .addArgument(instanceArgument())
-    .action((id: string) => dispatch(async (session) => (await import("./move.ts")).revert(session, id)));
+    .addOption(receiptOption("dismiss"))
+    .action((id: string, options: ReceiptCommand) =>
+      dispatch(async (session) => (await import("./move.ts")).revert(session, id, options)),
+    );
   addEvacuationCommands(program, dispatch);
   addShelfCommands(program, dispatch);
 }

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { describeGuest, findGuest, parseMove } from "@luksmith/core/host";
+import { describeGuest, findGuest, type MoveReceipt, parseMove, parseReceipt } from "@luksmith/core/host";
 import * as actions from "../actions/move-actions.ts";
 import { readJson } from "../input/read-request.ts";
 import { describeInstance } from "../output/describe-instance.ts";
@@ -10,8 +10,16 @@ export interface AdoptCommand {
   readonly start: boolean;
 }
 
-export async function offer(session: Session, id: string): Promise<void> {
-  const document = await session.perform(actions.offer, { id });
+export interface OfferCommand {
+  readonly live?: boolean;
+}
+
+export interface ReceiptCommand {
+  readonly receipt?: string;
+}
+
+export async function offer(session: Session, id: string, { live = false }: OfferCommand): Promise<void> {
+  const document = await session.perform(actions.offer, { id, live });
   await session.print(document, () => `${JSON.stringify(document, undefined, 2)}\n`);
 }
 
@@ -33,12 +41,21 @@ export async function adopt(session: Session, file: string, { from, start }: Ado
   await session.print(document, () => `${describeInstance(document)}guest ${document.uuid}: ${state}\n`);
 }
 
-export async function confirm(session: Session, id: string): Promise<void> {
-  const document = await session.perform(actions.confirm, { id });
+export async function confirm(session: Session, id: string, options: ReceiptCommand): Promise<void> {
+  const input = { id, receipt: await readReceipt(session, options) };
+  const document = await session.perform(actions.confirm, input);
   await session.print(document, () => `guest ${id} and its disks are gone here; its passphrases stay\n`);
 }
 
-export async function revert(session: Session, id: string): Promise<void> {
-  const document = await session.perform(actions.revert, { id });
+export async function revert(session: Session, id: string, options: ReceiptCommand): Promise<void> {
+  const input = { id, receipt: await readReceipt(session, options) };
+  const document = await session.perform(actions.revert, input);
   await session.print(document, () => `guest ${id} is this host's again\n`);
+}
+
+export async function readReceipt(
+  session: Session,
+  { receipt }: ReceiptCommand,
+): Promise<MoveReceipt | undefined> {
+  return receipt === undefined ? undefined : await parseReceipt(await readJson(receipt, session));
 }

@@ -114,6 +114,30 @@ export const AdoptBody = z.strictObject({
   }),
   start: z.boolean().optional().meta({ description: "Default: true." }),
 });
+const moveDocument = z.record(z.string(), z.unknown());
+export const OfferBody = z
+  .strictObject({ live: z.boolean().meta({ description: "It runs, and goes on: for expectGuest." }) })
+  .optional();
+export const ExpectBody = z.strictObject({
+  document: moveDocument.meta({ description: "What offerGuest answered." }),
+});
+const uri = z.string().max(4096);
+export const SendBody = z.strictObject({
+  target: moveDocument.meta({ description: "What expectGuest answered on the other host." }),
+  to: uri.meta({ description: "The other host's libvirt, as this one's reaches it." }),
+  memory: uri
+    .nullish()
+    .meta({ description: "Where the guest's memory goes: unix:///PATH; with TLS also tcp." }),
+  disks: uri.nullish().meta({ description: "Where the content of its disks goes." }),
+  tls: z.boolean().optional().meta({ description: "Encrypt both between the hosts. Default: false." }),
+});
+export const ReceiptBody = z
+  .strictObject({
+    receipt: moveDocument.meta({
+      description: "What the other host answered, where this one cannot know where the guest is.",
+    }),
+  })
+  .optional();
 export const RebootBody = z
   .strictObject({ hard: z.boolean().meta({ description: "End it as if the power failed, and start it." }) })
   .optional();

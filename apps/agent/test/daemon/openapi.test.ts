@@ -155,12 +155,17 @@ describe("a client generated from the document", () => {
       "offerGuest",
       "confirmMove",
       "revertMove",
+      "settleMove",
+      "dismissMove",
       "describeGuest",
       "guestEvacuated",
     ])
       expect((await ask(each, { id: "none" })).status).toBe(404);
     expect((await ask("rescueGuest", { id: "none" }, { image: id })).status).toBe(404);
-    expect((await ask("adoptGuest", null, { document: { kind: "other" } })).status).toBe(400);
+    for (const each of ["adoptGuest", "expectGuest"])
+      expect((await ask(each, null, { document: { kind: "other" } })).status).toBe(400);
+    const nowhere = { target: {}, to: "qemu+tls://b.example/system" };
+    expect((await ask("sendGuest", { id: "none" }, nowhere)).status).toBe(400);
     for (const each of ["evacuateGuest", "unshelveGuest"]) {
       const body = { document: { kind: "other" }, directory: "/nonexistent" };
       const fields = each === "evacuateGuest" ? { document: body.document, source_is_down: true } : body;

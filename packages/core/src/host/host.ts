@@ -1,6 +1,7 @@
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import { checkStateDirectory } from "../journal/state-directory.ts";
 import { Inventory } from "../journal/inventory.ts";
+import type { Moving } from "../journal/guests.ts";
 import { Journal, type JournalListener, type OpenOperation } from "../journal/journal.ts";
 import { StateDatabase } from "../journal/state-database.ts";
 import { StateLock } from "../journal/state-lock.ts";
@@ -116,7 +117,7 @@ export class WritableHost extends ReadableHost {
   /**
    * Reserves an instance or snapshot for one operation. Dispose when it has ended.
    * @param taken unfinished operations whose work the new one takes over
-   * @param options `moving`: also one that was offered to another host
+   * @param options `moving`: also one that is on its way between two hosts
    * @throws `InstanceBusy`: another operation on it is running; `RecoveryIncomplete`: its last one has not ended, and
    * recovery, which tried when the host was opened, could not end it
    */
@@ -139,7 +140,8 @@ export class WritableHost extends ReadableHost {
       .unfinished()
       .find(({ subject, id }) => subject === uuid && !taken.some((each) => each.id === id));
     if (open) throw notRecovered(open, this.#recovery);
-    if (!moving && this.#inventory.guests.find(uuid)?.moving) throw isMoving(uuid);
+    const way = this.#inventory.guests.find(uuid)?.moving ?? false;
+    if (!moving && way !== false) throw isMoving(uuid, way);
     return this.#reserve(uuid);
   }
 
@@ -180,12 +182,23 @@ export class WritableHost extends ReadableHost {
   }
 }
 
-function isMoving(uuid: string): LuksmithError {
-  return new LuksmithError(
-    "InstanceBusy",
-    `instance ${uuid} was offered to another host: "luksmith move confirm ${uuid}" removes it here, "luksmith move revert ${uuid}" takes it back`,
-    { details: { subject: uuid } },
-  );
+/** What ends each way. */
+const ON_ITS_WAY: Readonly<Record<Moving, (uuid: string) => string>> = {
+  offered: (uuid) =>
+    `was offered to another host: "luksmith move confirm ${uuid}" removes it here, "luksmith move revert ${uuid}" takes it back`,
+  leaving: (uuid) =>
+    `was offered to another host: "luksmith move send ${uuid}" sends it there, "luksmith move revert ${uuid}" takes it back`,
+  sending: (uuid) =>
+    `was being sent to another host: "luksmith move revert ${uuid}" takes it back if it runs here, "luksmith move confirm ${uuid}" removes it here if it runs there`,
+  sent: (uuid) => `runs on another host: "luksmith move confirm ${uuid}" removes it here`,
+  arriving: (uuid) =>
+    `is expected from another host: "luksmith move settle ${uuid}" when it has come, "luksmith move dismiss ${uuid}" if it will not`,
+};
+
+export function isMoving(uuid: string, way: Moving): LuksmithError {
+  return new LuksmithError("InstanceBusy", `instance ${uuid} ${ON_ITS_WAY[way](uuid)}`, {
+    details: { subject: uuid },
+  });
 }
 
 function notRecovered(open: OpenOperation, recovery: RecoveryReport): LuksmithError {

@@ -32,7 +32,14 @@ export {
   confirmMove,
   guestKeeper,
   offerGuest,
+  offerLive,
+  expectGuest,
+  sendGuest,
+  settleGuest,
+  dismissGuest,
   parseMove,
+  parseReceipt,
+  parseTarget,
   rebootGuest,
   resumeGuests,
   revertMove,
@@ -78,6 +85,9 @@ export type { ShelveOptions, Shelved } from "./guests/shelve-guest.ts";
 export type { UnshelveOptions } from "./guests/unshelve-guest.ts";
 export type { GuestKeeper } from "./guests/guest-keeper.ts";
 export type { MoveDocument } from "./guests/move-document.ts";
+export type { MoveReceipt, OtherHost } from "./guests/move-receipt.ts";
+export type { MoveTarget } from "./guests/move-target.ts";
+export type { MigrationRoute } from "../guest/live-migration.ts";
 export type { RebootOptions } from "./guests/reboot-guest.ts";
 export type { RescueOptions } from "./guests/rescue-guest.ts";
 export type { ResumedGuest } from "./guests/resume-guests.ts";

@@ -30,8 +30,6 @@ export const guestKeeper = lazily(async () => {
 export const offerGuest = lazily(async () => (await import("./guests/offer-guest.ts")).offerGuest);
 export const parseMove = lazily(async () => (await import("./guests/move-document.ts")).parseMove);
 export const adoptGuest = lazily(async () => (await import("./guests/adopt-guest.ts")).adoptGuest);
-export const confirmMove = lazily(async () => (await import("./guests/offer-guest.ts")).confirmMove);
-export const revertMove = lazily(async () => (await import("./guests/offer-guest.ts")).revertMove);
 export const describeGuest = lazily(async () => (await import("./guests/describe-guest.ts")).describeGuest);
 export const findGuest = lazily(async () => (await import("./guests/find-guest.ts")).findGuest);
 export const letGoOfEvacuated = lazily(async () => (await import("./guests/let-go.ts")).letGoOfEvacuated);
@@ -41,6 +39,15 @@ export const rebuildInstance = lazily(
 );
 export const shelveGuest = lazily(async () => (await import("./guests/shelve-guest.ts")).shelveGuest);
 export const unshelveGuest = lazily(async () => (await import("./guests/unshelve-guest.ts")).unshelveGuest);
+export const confirmMove = lazily(async () => (await import("./guests/end-move.ts")).confirmMove);
+export const revertMove = lazily(async () => (await import("./guests/end-move.ts")).revertMove);
+export const offerLive = lazily(async () => (await import("./guests/offer-guest.ts")).offerLive);
+export const expectGuest = lazily(async () => (await import("./guests/expect-guest.ts")).expectGuest);
+export const parseTarget = lazily(async () => (await import("./guests/move-target.ts")).parseTarget);
+export const sendGuest = lazily(async () => (await import("./guests/send-guest.ts")).sendGuest);
+export const settleGuest = lazily(async () => (await import("./guests/settle-guest.ts")).settleGuest);
+export const dismissGuest = lazily(async () => (await import("./guests/settle-guest.ts")).dismissGuest);
+export const parseReceipt = lazily(async () => (await import("./guests/move-receipt.ts")).parseReceipt);
 export const rescueGuest = lazily(async () => (await import("./guests/rescue-guest.ts")).rescueGuest);
 export const unrescueGuest = lazily(async () => (await import("./guests/unrescue-guest.ts")).unrescueGuest);
 export const findInstance = lazily(async () => (await import("./operations/verify-disks.ts")).findInstance);

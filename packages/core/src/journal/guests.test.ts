@@ -46,8 +46,8 @@ describe("the inventory of guests", () => {
     inventory.guests.add(GUEST);
     expect(inventory.guests.all()).toEqual([GUEST]);
     inventory.guests.setWanted(UUID, "off");
-    inventory.guests.setMoving(UUID, true);
-    expect(inventory.guests.find(UUID)).toEqual({ ...GUEST, wanted: "off", moving: true });
+    inventory.guests.setMoving(UUID, "sending");
+    expect(inventory.guests.find(UUID)).toEqual({ ...GUEST, wanted: "off", moving: "sending" });
     inventory.removeInstance(UUID);
     expect(inventory.guests.all()).toEqual([]);
   });

@@ -4,6 +4,16 @@ import type { Row, StateDatabase } from "./state-database.ts";
 /** Whether a guest is to run: what a host brings back after its own reboot. */
 export type WantedPower = "on" | "off";
 
+/**
+ * How a guest is on its way between two hosts. While it is, it is left alone here. `offered`: off, and another host may
+ * adopt it; `leaving`: it runs, and may be sent; `sending`: it was to be sent, and may be here or there; `sent`: it is
+ * there, for certain; `arriving`: its disks are here, and it may come.
+ */
+export type Moving = "offered" | "arriving" | "leaving" | "sending" | "sent";
+
+/** As the database has them: a number is never given to another one. */
+const MOVING: readonly (Moving | false)[] = [false, "offered", "arriving", "leaving", "sending", "sent"];
+
 /** A guest that Luksmith runs; an instance without one has disks only, and somebody else runs it. */
 export interface GuestRecord {
   /** The instance's. */
@@ -11,8 +21,7 @@ export interface GuestRecord {
   /** In the hypervisor's language, as it was when the guest was made; its disks may have changed since. No secrets. */
   readonly definition: string;
   readonly wanted: WantedPower;
-  /** It was offered to another host, and is left alone here. */
-  readonly moving: boolean;
+  readonly moving: Moving | false;
   /** It boots from its disk `disk.rescue`, which is in the inventory as any other. */
   readonly rescued: boolean;
 }
@@ -35,12 +44,13 @@ export class GuestInventory {
   }
 
   /** After its instance; it goes with it. */
-  add({ uuid, definition, wanted }: GuestRecord): void {
+  add({ uuid, definition, wanted, moving }: GuestRecord): void {
     this.#database.run(
-      "INSERT INTO guest (instance, definition, wanted) VALUES (?, ?, ?)",
+      "INSERT INTO guest (instance, definition, wanted, moving) VALUES (?, ?, ?, ?)",
       uuid,
       definition,
       wanted,
+      MOVING.indexOf(moving),
     );
   }
 
@@ -58,8 +68,8 @@ export class GuestInventory {
     );
   }
 
-  setMoving(uuid: string, moving: boolean): void {
-    this.#database.run("UPDATE guest SET moving = ? WHERE instance = ?", moving ? 1 : 0, uuid);
+  setMoving(uuid: string, moving: Moving | false): void {
+    this.#database.run("UPDATE guest SET moving = ? WHERE instance = ?", MOVING.indexOf(moving), uuid);
   }
 
   setWanted(uuid: string, wanted: WantedPower): void {
@@ -72,7 +82,8 @@ function guestOf(row: Row): GuestRecord {
     uuid: String(row["instance"]),
     definition: String(row["definition"]),
     wanted: row["wanted"] === "on" ? "on" : "off",
-    moving: row["moving"] === 1,
+    // One that is not known here is left alone as well.
+    moving: MOVING[Number(row["moving"])] ?? "sending",
     rescued: row["rescued"] === 1,
   };
 }

@@ -16,6 +16,8 @@ export type OperationKind =
   | "stop"
   | "reboot"
   | "adopt"
+  | "expect"
+  | "send"
   | "rescue"
   | "unrescue"
   | "rebuild"
@@ -103,7 +105,7 @@ export class Journal {
       }
     });
     this.#listener({ operation: id, kind, event: "begin" });
-    return new Operation({ id, kind, steps }, this.#database, this.#listener, this.#history);
+    return new Operation({ id, kind, subject, steps }, this.#database, this.#listener, this.#history);
   }
 
   /** Oldest first. */
@@ -174,19 +176,21 @@ function insertStep(database: StateDatabase, operation: string, seq: number, ste
 export class Operation {
   readonly id: string;
   readonly kind: OperationKind;
+  readonly subject: string;
   readonly #steps: Step[];
   readonly #database: StateDatabase;
   readonly #listener: JournalListener;
   readonly #history: number;
 
   constructor(
-    begun: Pick<OpenOperation, "id" | "kind" | "steps">,
+    begun: Pick<OpenOperation, "id" | "kind" | "subject" | "steps">,
     database: StateDatabase,
     listener: JournalListener,
     history: number,
   ) {
     this.id = begun.id;
     this.kind = begun.kind;
+    this.subject = begun.subject;
     this.#steps = [...begun.steps];
     this.#database = database;
     this.#listener = listener;

@@ -4,7 +4,7 @@ import type { Image } from "../../image/image.ts";
 import type { ImageDisk } from "../../image/image-disk.ts";
 import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
 import type { GuestRecord } from "../../journal/guests.ts";
-import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
+import type { DiskRecord } from "../../journal/inventory.ts";
 import type { Operation, Step } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
@@ -15,7 +15,7 @@ import { sagaStep } from "../operations/steps.ts";
 import { journaledRollback, takeBack } from "../operations/undo.ts";
 import { guestKeys, giveKeys } from "./guest-keys.ts";
 import { backingHere } from "./backing-here.ts";
-import { infosOf, listedDisk, type MoveDocument } from "./move-document.ts";
+import { arrivedInstance, listedDisk, type MoveDocument } from "./move-document.ts";
 import type { Spawned } from "./spawn-guest.ts";
 import { startDefined } from "./start-defined.ts";
 
@@ -56,13 +56,10 @@ export async function adoptGuest(
   stage?: AdoptStage,
 ): Promise<Spawned> {
   const { uuid } = document.instance;
+  if (document.live) throw runs(uuid);
   using _claim = host.claim(uuid);
-  if (host.inventory.instance(uuid))
-    throw exists("InstanceExists", `instance ${uuid} has disks on this host`, uuid);
   const services = await host.services();
-  if ((await services.hypervisor.state(uuid, ctx)) !== "absent") {
-    throw exists("DomainExists", `the hypervisor has a guest ${uuid} already`, uuid);
-  }
+  await requireNew(host, services, uuid, ctx);
   const arrivals = await arrivalsOf(services, document, options);
   for (const { image, file } of arrivals) {
     image.requireEncryptionSupport();
@@ -185,16 +182,8 @@ async function settleIn(
   operation: Operation,
   ctx: OpContext,
 ): Promise<Spawned> {
-  const { uuid, name, project_id } = document.instance;
-  const instance: InstanceRecord = {
-    uuid,
-    name: name ?? undefined,
-    projectId: project_id ?? undefined,
-    createdAt: new Date().toISOString(),
-    ...infosOf(document),
-    disks,
-    pending: undefined,
-  };
+  const instance = arrivedInstance(document, disks);
+  const { uuid } = instance;
   const { hypervisor } = services;
   const definition = hypervisor.redescribe(document.definition, instance, host.config);
   const keys = guestKeys(instance);
@@ -221,6 +210,28 @@ function notHere(label: string, path: string): LuksmithError {
     "DiskNotFound",
     `${label} is not at ${path} on this host: mount the storage that both hosts have, or say where copies are (--from), or what to make it anew of (--recreate)`,
     { details: { path } },
+  );
+}
+
+/** @throws `InstanceExists`, `DomainExists` */
+export async function requireNew(
+  host: WritableHost,
+  services: HostServices,
+  uuid: string,
+  ctx: OpContext,
+): Promise<void> {
+  if (host.inventory.instance(uuid))
+    throw exists("InstanceExists", `instance ${uuid} has disks on this host`, uuid);
+  if ((await services.hypervisor.state(uuid, ctx)) !== "absent") {
+    throw exists("DomainExists", `the hypervisor has a guest ${uuid} already`, uuid);
+  }
+}
+
+function runs(uuid: string): LuksmithError {
+  return new LuksmithError(
+    "InvalidRequest",
+    `guest ${uuid} was offered running, and its disks change all the time: "luksmith move expect" takes this document`,
+    { details: { instance: uuid } },
   );
 }
 

@@ -22,10 +22,12 @@ export interface EvacuateOptions {
  */
 export async function evacuateGuest(
   host: WritableHost,
-  document: MoveDocument,
+  given: MoveDocument,
   { from, recreate, start }: EvacuateOptions,
   ctx: OpContext,
 ): Promise<Spawned> {
+  // One that was offered running says the same, and does not run any more.
+  const { live: _live, ...document } = given;
   const { uuid, project_id: project } = document.instance;
   if (!recreate) {
     const place = from === undefined ? { inPlace: true } : { from };

@@ -1,7 +1,7 @@
 import { diskToJson } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { Step } from "../../journal/journal.ts";
-import type { WritableHost } from "../host.ts";
+import { isMoving, type WritableHost } from "../host.ts";
 import { finishDelete } from "../operations/delete-instance.ts";
 import { sagaStep } from "../operations/steps.ts";
 import { type FoundGuest, findGuest, isUp } from "./find-guest.ts";
@@ -24,7 +24,10 @@ export async function letGoOfEvacuated(
   ctx: OpContext,
 ): Promise<void> {
   using _claim = host.claim(uuid, [], { moving: true });
-  await letGo(host, findGuest(host, uuid), options, ctx);
+  const found = findGuest(host, uuid);
+  // It was never here, or it is here now.
+  if (found.guest.moving === "arriving") throw isMoving(uuid, "arriving");
+  await letGo(host, found, options, ctx);
 }
 
 /** The guest, its disks with their key slots, its keys and this host's copies of them; the passphrases stay. */

@@ -3,6 +3,7 @@ import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { BlockDeviceInfo } from "../../disk/block-device-info.ts";
 import type { ImageDisk } from "../../image/image-disk.ts";
 import type { DiskInfo } from "../../disk/disk-info.ts";
+import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
 import { text, uuid } from "../../request/schema-parts.ts";
 
 const SECTOR = 512;
@@ -13,6 +14,8 @@ const diskName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be a disk
 const MoveSchema = z.strictObject({
   kind: z.enum(["luksmith.move", "luksmith.shelf"]),
   version: z.literal(1),
+  /** It runs, and comes running: for `expectGuest` alone. */
+  live: z.literal(true).optional(),
   instance: z.strictObject({
     uuid,
     name: text.nullable(),
@@ -78,6 +81,20 @@ export function listedDisk(
     uuid: disk,
     virtualSize: BigInt(virtual_size),
     ...(encryption ? { encryption: { format: encryption.format, secretId: encryption.secret_id } } : {}),
+  };
+}
+
+/** The instance as it will be here. */
+export function arrivedInstance(document: MoveDocument, disks: readonly DiskRecord[]): InstanceRecord {
+  const { uuid: instanceUuid, name, project_id } = document.instance;
+  return {
+    uuid: instanceUuid,
+    name: name ?? undefined,
+    projectId: project_id ?? undefined,
+    createdAt: new Date().toISOString(),
+    ...infosOf(document),
+    disks,
+    pending: undefined,
   };
 }
 

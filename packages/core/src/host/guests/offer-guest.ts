@@ -1,10 +1,11 @@
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { DiskRecord } from "../../journal/inventory.ts";
-import type { WritableHost } from "../host.ts";
+import type { Hypervisor } from "../../guest/hypervisor.ts";
+import type { LiveMigration } from "../../guest/live-migration.ts";
+import { isMoving, type WritableHost } from "../host.ts";
 import { describeGuest } from "./describe-guest.ts";
 import { type FoundGuest, findGuest, isUp } from "./find-guest.ts";
-import { letGo } from "./let-go.ts";
 import type { MoveDocument } from "./move-document.ts";
 
 /**
@@ -15,58 +16,65 @@ import type { MoveDocument } from "./move-document.ts";
  */
 export async function offerGuest(host: WritableHost, uuid: string, ctx: OpContext): Promise<MoveDocument> {
   using _claim = host.claim(uuid, [], { moving: true });
-  const found = findGuest(host, uuid);
+  const found = requireHere(host, uuid);
   const { hypervisor } = await host.services();
   if (isUp(await hypervisor.state(uuid, ctx))) {
     throw new LuksmithError(
       "DomainStateConflict",
-      `guest ${uuid} is running; stop it first: "luksmith stop ${uuid}"`,
-      { details: { guest: uuid } },
-    );
-  }
-  if (found.guest.rescued) {
-    throw new LuksmithError(
-      "DomainStateConflict",
-      `guest ${uuid} is rescued; end that first: "luksmith unrescue ${uuid}"`,
+      `guest ${uuid} is running; stop it first: "luksmith stop ${uuid}", or offer it as it is: "luksmith move offer ${uuid} --live"`,
       { details: { guest: uuid } },
     );
   }
   const overlay = found.instance.disks.find(({ source }) => source.backing);
   if (overlay) throw standsOnBase(uuid, overlay);
-  host.inventory.guests.setMoving(uuid, true);
+  host.inventory.guests.setMoving(uuid, "offered");
   ctx.log.info({ instance: uuid }, "guest offered to another host");
   return describeGuest(found);
 }
 
 /**
- * Removes a guest that another host has adopted: the guest, its disks with their key slots, its keys in the hypervisor
- * and this host's copies of them. The passphrases stay in the key manager, where the other host needs them. Once begun it
- * goes forward only.
- * @throws `DomainStateConflict`: it was not offered
+ * Offers a guest that runs to another host, which may expect it. Nothing here changes its disks from now on; the guest goes
+ * on. Idempotent. Disks on bases are no matter: what is sent is their content.
+ * @returns what `expectGuest` on the other host takes
+ * @throws `DomainStateConflict`: it does not run; `UnsupportedOperation`: the hypervisor cannot send guests
  */
-export async function confirmMove(host: WritableHost, uuid: string, ctx: OpContext): Promise<void> {
+export async function offerLive(host: WritableHost, uuid: string, ctx: OpContext): Promise<MoveDocument> {
   using _claim = host.claim(uuid, [], { moving: true });
-  await letGo(host, requireOffered(host, uuid), { keepDisks: false }, ctx);
+  const found = requireHere(host, uuid);
+  const live = requireLive((await host.services()).hypervisor);
+  if ((await live.fate(uuid, ctx)) !== "here") {
+    throw new LuksmithError(
+      "DomainStateConflict",
+      `guest ${uuid} is not running; "luksmith move offer ${uuid}" without --live is for those that are off`,
+      { details: { guest: uuid } },
+    );
+  }
+  const document = describeGuest(found);
+  // What was begun stays in doubt until the guest has been seen on one side.
+  if (found.guest.moving !== "sending") host.inventory.guests.setMoving(uuid, "leaving");
+  ctx.log.info({ instance: uuid }, "running guest offered to another host");
+  return { ...document, live: true };
 }
 
-/**
- * Takes an offer back: the guest is this host's again. The other host must not have adopted it, or must have deleted it
- * without its passphrases.
- * @throws `DomainStateConflict`: it was not offered
- */
-export function revertMove(host: WritableHost, uuid: string): void {
-  using _claim = host.claim(uuid, [], { moving: true });
-  requireOffered(host, uuid);
-  host.inventory.guests.setMoving(uuid, false);
-}
-
-function requireOffered(host: WritableHost, uuid: string): FoundGuest {
+/** A guest that is not on its way, or has been offered. */
+function requireHere(host: WritableHost, uuid: string): FoundGuest {
   const found = findGuest(host, uuid);
-  if (found.guest.moving) return found;
+  const { moving, rescued } = found.guest;
+  if (moving === "arriving" || moving === "sent") throw isMoving(uuid, moving);
+  if (!rescued) return found;
   throw new LuksmithError(
     "DomainStateConflict",
-    `guest ${uuid} was not offered to another host; "luksmith move offer ${uuid}" does that`,
+    `guest ${uuid} is rescued; end that first: "luksmith unrescue ${uuid}"`,
     { details: { guest: uuid } },
+  );
+}
+
+/** @throws `UnsupportedOperation` */
+export function requireLive({ name, live }: Hypervisor): LiveMigration {
+  if (live) return live;
+  throw new LuksmithError(
+    "UnsupportedOperation",
+    `${name} cannot send running guests to other hosts; stop the guest, and offer it without --live`,
   );
 }
 

@@ -8,6 +8,7 @@ import { settlePower } from "../guests/power-on.ts";
 import { finishStop } from "../guests/stop-guest.ts";
 import { finishDelete } from "./delete-instance.ts";
 import { settleOpenBase } from "./flatten-disk.ts";
+import { settleOpenSend } from "../guests/send-guest.ts";
 import { finishRekey, rekeyIsInForce } from "./rekey-disks.ts";
 import { settleOpenResize } from "./resize-disk.ts";
 import { undoSteps } from "./undo.ts";
@@ -77,6 +78,7 @@ async function endOperation(
     case "create":
     case "spawn":
     case "adopt":
+    case "expect":
     case "rescue":
     case "snapshot":
       return await undo(services, host.journal.resume(open), ctx);
@@ -112,6 +114,10 @@ async function endOperation(
     case "reboot":
       await settlePower(host, host.journal.resume(open), open.subject, ctx);
       return "settled";
+    case "send": {
+      const fate = await settleOpenSend(host, open, ctx);
+      return fate === "gone" ? "finished" : fate === "here" ? "undone" : "settled";
+    }
     case "stop":
       await finishStop(host, open, ctx);
       return "finished";

@@ -1,0 +1,102 @@
+import { LuksmithError } from "../../errors/luksmith-error.ts";
+import type { OpContext } from "../../image/op-context.ts";
+import { isMoving, type WritableHost } from "../host.ts";
+import { type FoundGuest, findGuest } from "./find-guest.ts";
+import { letGo } from "./let-go.ts";
+import { type MoveReceipt, type OtherHost, receipt, says } from "./move-receipt.ts";
+import { requireLive } from "./offer-guest.ts";
+import { whereabouts } from "./send-guest.ts";
+
+/**
+ * Removes a guest that another host has: the guest, its disks with their key slots, its keys in the hypervisor and this
+ * host's copies of them. The passphrases stay in the key manager, where the other host needs them. Once begun it goes
+ * forward only.
+ * @param other `arrived`: the other host says that it has a guest that was to be sent, where this one cannot know
+ * @throws `DomainStateConflict`: it was not offered; it was offered running, and nothing proves that it has gone
+ */
+export async function confirmMove(
+  host: WritableHost,
+  uuid: string,
+  other: OtherHost,
+  ctx: OpContext,
+): Promise<MoveReceipt> {
+  using _claim = host.claim(uuid, [], { moving: true });
+  const found = requireOffered(host, uuid);
+  if (found.guest.moving !== "offered") await requireGone(host, found, other, ctx);
+  await letGo(host, found, { keepDisks: false }, ctx);
+  return receipt(uuid, "removed");
+}
+
+/**
+ * Takes an offer back: the guest is this host's again. For one that was off, the other host must not have adopted it, or
+ * must have deleted it without its passphrases.
+ * @param other `dismissed`: the other host says that it has nothing of a guest that was to be sent, where this one cannot know
+ * @throws `DomainStateConflict`: it was not offered; it was sent, or nothing proves that it was not
+ */
+export async function revertMove(
+  host: WritableHost,
+  uuid: string,
+  other: OtherHost,
+  ctx: OpContext,
+): Promise<MoveReceipt> {
+  using _claim = host.claim(uuid, [], { moving: true });
+  const found = requireOffered(host, uuid);
+  if (found.guest.moving !== "offered") await requireNotGone(host, found, other, ctx);
+  host.inventory.guests.setMoving(uuid, false);
+  return receipt(uuid, "kept");
+}
+
+async function requireGone(
+  host: WritableHost,
+  { guest: { uuid, moving } }: FoundGuest,
+  other: OtherHost,
+  ctx: OpContext,
+): Promise<void> {
+  const { hypervisor } = await host.services();
+  const arrived = says(other, uuid, "arrived");
+  const fate = await requireLive(hypervisor).fate(uuid, ctx);
+  if (fate === "here") throw runsHere(uuid);
+  if (fate === "gone" || moving === "sent") return;
+  // What is left of it here, paused perhaps, goes: the other host's is the one that goes on.
+  if (!arrived) throw whereabouts(uuid);
+}
+
+async function requireNotGone(
+  host: WritableHost,
+  { guest: { uuid, moving } }: FoundGuest,
+  other: OtherHost,
+  ctx: OpContext,
+): Promise<void> {
+  const { hypervisor } = await host.services();
+  const live = requireLive(hypervisor);
+  const dismissed = says(other, uuid, "dismissed");
+  if (moving === "sent") throw isMoving(uuid, moving);
+  await live.stop(uuid, ctx);
+  const fate = await live.fate(uuid, ctx);
+  if (fate === "gone") {
+    host.inventory.guests.setMoving(uuid, "sent");
+    throw isMoving(uuid, "sent");
+  }
+  // One that was never sent is here, whatever it does.
+  if (fate === "unknown" && moving !== "leaving" && !dismissed) throw whereabouts(uuid);
+}
+
+function requireOffered(host: WritableHost, uuid: string): FoundGuest {
+  const found = findGuest(host, uuid);
+  const { moving } = found.guest;
+  if (moving === "arriving") throw isMoving(uuid, moving);
+  if (moving) return found;
+  throw new LuksmithError(
+    "DomainStateConflict",
+    `guest ${uuid} was not offered to another host; "luksmith move offer ${uuid}" does that`,
+    { details: { guest: uuid } },
+  );
+}
+
+function runsHere(uuid: string): LuksmithError {
+  return new LuksmithError(
+    "DomainStateConflict",
+    `guest ${uuid} runs here, and was not sent; "luksmith move revert ${uuid}" takes the offer back`,
+    { details: { guest: uuid } },
+  );
+}
