@@ -150,7 +150,7 @@ describe("invariant 1, of guests whose disks are copied, moved or added to", () 
           if (await other.on(async (host) => host.inventory.instance(id))) {
             await other.stop(id);
             await other.on((host) => offerGuest(host, id, testContext()));
-            await other.on((host) => confirmMove(host, id, testContext()));
+            await other.on((host) => confirmMove(host, id, {}, testContext()));
           }
           return { kind: "adopt", document };
         },

@@ -37,6 +37,8 @@ export interface LifeHostOptions extends TempHostOptions {
   readonly keyPlugins?: readonly string[];
   /** As whom the key manager is looked at. */
   readonly ctx?: OpContext;
+  /** Consoles of guests are where each libvirt has a directory of its own: the same guest may be on two hosts. */
+  readonly ownConsoles?: boolean;
 }
 
 const ALL_PLUGINS = ["@luksmith/backend-raw", "@luksmith/backend-qcow2", "@luksmith/libvirt/plugin"];
@@ -46,11 +48,14 @@ export class LifeHost {
   readonly temp: TempHost;
   readonly env: LibvirtEnv;
   readonly #ctx: OpContext;
+  readonly #ownConsoles: boolean;
 
   constructor(imagesType: ImagesType, env: LibvirtEnv, options: LifeHostOptions = {}) {
-    const { keyPlugins = ["@luksmith/keymgr-local"], sections = [], ctx = testContext(), ...rest } = options;
+    const { keyPlugins = ["@luksmith/keymgr-local"], sections = [], ctx = testContext() } = options;
+    const { keyPlugins: _plugins, sections: _sections, ctx: _ctx, ownConsoles = false, ...rest } = options;
     this.env = env;
     this.#ctx = ctx;
+    this.#ownConsoles = ownConsoles;
     this.temp = tempHost({
       ...rest,
       imagesType,
@@ -91,7 +96,7 @@ export class LifeHost {
       bootOrder: ["hd"],
       cpuMode: "maximum",
       ...(boots === "linux" ? { directKernel: linux } : {}),
-      console: { type: "unix", path: this.#consolePath(uuid) },
+      console: { type: "unix", path: this.#consolePath(uuid, "/run/libvirt") },
     });
   }
 
@@ -179,8 +184,9 @@ export class LifeHost {
     }
   }
 
-  #consolePath(uuid: string): string {
-    return join(this.temp.root, `c-${uuid.slice(0, 8)}`);
+  /** @param directory of consoles of libvirt's own, as whoever asks sees it */
+  #consolePath(uuid: string, directory = join(this.env.stateDirectory, "run")): string {
+    return join(this.#ownConsoles ? directory : this.temp.root, `c-${uuid.slice(0, 8)}`);
   }
 }
 

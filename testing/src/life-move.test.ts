@@ -73,7 +73,7 @@ describe.each(["raw", "qcow2"] as const)("a guest on %s disks", (imagesType) => 
     expect(await console.holds("/dev/vdb", TEXT, { offset: MIB })).toBe(true);
     await source.expectPicture(instance, whole(instance, "off"));
 
-    await source.on((host) => confirmMove(host, uuid, alice), alice);
+    await source.on((host) => confirmMove(host, uuid, {}, alice), alice);
     const keys = instance.disks.map(({ name }) => name);
     await source.expectPicture(instance, { ...GONE, keys });
     expect(await source.guestSecrets()).toEqual([]);
@@ -138,10 +138,10 @@ describe.each(["raw", "qcow2"] as const)("a guest on %s disks", (imagesType) => 
     }
     // Its passphrases are there for the one that keeps it.
     await source.expectPicture(instance, whole(instance, "off"));
-    await source.on(async (host) => revertMove(host, uuid), alice);
+    await source.on((host) => revertMove(host, uuid, {}, alice), alice);
     await source.on((host) => startGuest(host, uuid, alice), alice);
     await source.expectPicture(instance, whole(instance, "running"));
-    await expect(source.on((host) => confirmMove(host, uuid, alice), alice)).rejects.toMatchObject({
+    await expect(source.on((host) => confirmMove(host, uuid, {}, alice), alice)).rejects.toMatchObject({
       code: "DomainStateConflict",
     });
     await source.on((host) => deleteById(host, uuid, { forgetMissing: false }, alice), alice);

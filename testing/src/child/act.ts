@@ -3,11 +3,14 @@ import {
   confirmMove,
   createInstance,
   deleteById,
+  dismissGuest,
   evacuateGuest,
+  expectGuest,
   findInstance,
   flattenDisk,
   parseMove,
   parseRequest,
+  parseTarget,
   rebaseDisk,
   rebuildInstance,
   rebootGuest,
@@ -15,6 +18,8 @@ import {
   rekeyDisks,
   resizeDisk,
   resumeGuests,
+  settleGuest,
+  sendGuest,
   shelveGuest,
   snapshotDisk,
   spawnGuest,
@@ -83,7 +88,17 @@ export async function act(host: WritableHost, action: Action, on: TestContext): 
     case "adopt":
       return (await adoptGuest(host, await parseMove(action.document), { start: true }, on)).guest;
     case "confirm":
-      return await confirmMove(host, action.id, on);
+      return await confirmMove(host, action.id, {}, on);
+    case "expect":
+      return await expectGuest(host, await parseMove(action.document), on);
+    case "send": {
+      const target = await parseTarget(action.target);
+      return await sendGuest(host, target.uuid, target, action.route, on);
+    }
+    case "settle":
+      return await settleGuest(host, action.id, {}, on);
+    case "dismiss":
+      return await dismissGuest(host, action.id, {}, on);
     case "resume":
       return await resumeGuests(host, on);
     case "verify":

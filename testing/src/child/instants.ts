@@ -105,7 +105,9 @@ export class Instants {
               registrar.provide(of, (resolver) => {
                 const made = factory(resolver);
                 // The only service that this plugin provides.
-                for (const name of GUEST_CHANGES) this.#watchGuest(made as unknown as Hypervisor, name);
+                const hypervisor = made as unknown as Hypervisor;
+                for (const name of GUEST_CHANGES) this.#watchGuest(hypervisor, name);
+                this.#watchSending(hypervisor);
                 return made;
               }),
             contribute: (to, factory) => registrar.contribute(to, factory),
@@ -123,6 +125,17 @@ export class Instants {
       this.pass(`guest: ${name}`);
     };
     Object.assign(hypervisor, { [name]: watched });
+  }
+
+  #watchSending({ live }: Hypervisor): void {
+    if (!live) return;
+    const original = live.send.bind(live);
+    const send: typeof original = async (...args) => {
+      this.pass("guest: to be sent");
+      await original(...args);
+      this.pass("guest: sent");
+    };
+    Object.assign(live, { send });
   }
 
   #watching(registrar: Registrar): Registrar {

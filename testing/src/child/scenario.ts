@@ -1,4 +1,4 @@
-import type { RebaseRequest, SnapshotRequest } from "@luksmith/core/host";
+import type { MigrationRoute, RebaseRequest, SnapshotRequest } from "@luksmith/core/host";
 
 /** What a child process shall do, as JSON in its arguments. */
 export interface Scenario {
@@ -37,6 +37,10 @@ export type Action =
   | { readonly kind: "evacuate"; readonly document: unknown; readonly recreate?: Record<string, unknown> }
   | { readonly kind: "adopt"; readonly document: unknown }
   | { readonly kind: "confirm"; readonly id: string }
+  | { readonly kind: "expect"; readonly document: unknown }
+  | { readonly kind: "send"; readonly target: unknown; readonly route: MigrationRoute }
+  | { readonly kind: "settle"; readonly id: string }
+  | { readonly kind: "dismiss"; readonly id: string }
   | { readonly kind: "resume" }
   | { readonly kind: "verify"; readonly id: string }
   | { readonly kind: "open" };
