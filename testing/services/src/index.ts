@@ -26,3 +26,6 @@ export { rebootHost } from "./libvirt/reboot-host.ts";
 export { OwnLibvirt, startLibvirt } from "./libvirt/start-libvirt.ts";
 export { tinyGuest, type TinyGuest } from "./libvirt/tiny-guest.ts";
 export { sharedLibvirt } from "./shared/shared-libvirt.ts";
+export { CephEnv, type CephInfo } from "./ceph/ceph-env.ts";
+export { OwnCeph, startCeph } from "./ceph/start-ceph.ts";
+export { sharedCeph } from "./shared/shared-ceph.ts";

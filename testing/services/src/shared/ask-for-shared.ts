@@ -6,20 +6,24 @@ declare module "vitest" {
     /** The sockets on which the run's services are to be had. */
     readonly luksmithServices: string;
     readonly luksmithLibvirt: string;
+    readonly luksmithCeph: string;
   }
 }
+
+/** The kinds of environments. */
+type SharedKind = "luksmithServices" | "luksmithLibvirt" | "luksmithCeph";
 
 /** What comes over the socket, as JSON. */
 export type SharedAnswer<Info> = { readonly info: Info } | { readonly error: string };
 
 /** Asks the run's global setup for an environment; the first one who asks waits until it is there. */
-export async function askForShared<Info>(which: "luksmithServices" | "luksmithLibvirt"): Promise<Info> {
+export async function askForShared<Info>(which: SharedKind): Promise<Info> {
   const answer = JSON.parse(await text(connect(await socketPath(which)))) as SharedAnswer<Info>;
   if ("error" in answer) throw new Error(answer.error);
   return answer.info;
 }
 
-async function socketPath(which: "luksmithServices" | "luksmithLibvirt"): Promise<string> {
+async function socketPath(which: SharedKind): Promise<string> {
   // Only here: outside of a test, vitest cannot be loaded, and the rest of this package works there.
   const { inject } = await import("vitest");
   // The types say that it is there; they do not know the configuration.

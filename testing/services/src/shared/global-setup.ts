@@ -3,6 +3,7 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { startCeph } from "../ceph/start-ceph.ts";
 import { startLibvirt } from "../libvirt/start-libvirt.ts";
 import { startOpenStack } from "../openstack/start-openstack.ts";
 import type { SharedAnswer } from "./ask-for-shared.ts";
@@ -21,9 +22,15 @@ interface Environment extends AsyncDisposable {
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), "luksmith-services-"));
   const [openstack, libvirt] = [join(directory, "socket"), join(directory, "libvirt")];
-  const teardowns = [await offer(openstack, startOpenStack), await offer(libvirt, startLibvirt)];
+  const ceph = join(directory, "ceph");
+  const teardowns = [
+    await offer(openstack, startOpenStack),
+    await offer(libvirt, startLibvirt),
+    await offer(ceph, startCeph),
+  ];
   project.provide("luksmithServices", openstack);
   project.provide("luksmithLibvirt", libvirt);
+  project.provide("luksmithCeph", ceph);
   return async () => {
     await Promise.all(teardowns.map((teardown) => teardown()));
     await rm(directory, { recursive: true, force: true });
