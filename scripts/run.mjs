@@ -48,6 +48,9 @@ const TEST_PROGRAMS = {
   "qemu-system-x86_64": "qemu-system-x86",
   "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so": "libvirt-daemon-driver-qemu",
   "/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so": "qemu-block-extra",
+  "ceph-mon": "ceph-mon",
+  "ceph-osd": "ceph-osd",
+  rbd: "ceph-common",
 };
 
 const [task = "help", ...rest] = process.argv.slice(2);

@@ -10,6 +10,7 @@ export {
   qemuIo,
   qemuOpens,
 } from "./oracles/qemu.ts";
+export { type QemuRbd, qemuRbdDecrypt, qemuRbdIo, qemuRbdOpens } from "./oracles/qemu-rbd.ts";
 export { digestOf, isZero, rawBytesContain } from "./oracles/raw-bytes.ts";
 export { instanceRequest, requestJson, type RequestKnobs } from "./request-json.ts";
 export { runTool } from "./run-tool.ts";

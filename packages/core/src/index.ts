@@ -1,6 +1,7 @@
 export * from "@luksmith/luks";
 export { type Command, type CommandResult, type CommandRunner, Commands } from "./command/command-runner.ts";
 export { programTrouble } from "./command/program-trouble.ts";
+export { openTmpfsFile } from "./command/tmpfs-file.ts";
 export {
   extensionPoint,
   type ExtensionPoint,
@@ -86,6 +87,7 @@ export type {
   DiskIdentity,
   DiskSource,
   ImageDisk,
+  RbdPlace,
 } from "./image/image-disk.ts";
 export type { Json, Rollback, UndoRecord } from "./image/rollback.ts";
 export { type OpenContent, openContent } from "./image/disk-content-source.ts";

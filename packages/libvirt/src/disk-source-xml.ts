@@ -1,4 +1,4 @@
-import type { DiskSource } from "@luksmith/core";
+import type { RbdPlace } from "@luksmith/core";
 import type { XmlElement } from "./xml-element.ts";
 
 /** Where one layer of a disk is, and what decrypts it. */
@@ -13,22 +13,6 @@ export type LayerPlace =
   | { readonly type: "file"; readonly file: string }
   | { readonly type: "block"; readonly dev: string }
   | RbdPlace;
-
-/** An image in Ceph. */
-export interface RbdPlace {
-  readonly type: "network";
-  readonly protocol: "rbd";
-  /** `POOL/IMAGE` */
-  readonly name: string;
-  readonly hosts: readonly { readonly name: string; readonly port?: string }[];
-  /** Absent where Ceph asks for none; the secret is one of libvirt's, of usage `ceph`. */
-  readonly auth?: { readonly username: string; readonly secretId: string };
-  /** What decrypts: QEMU's own LUKS (the default), or librbd. */
-  readonly engine?: "qemu" | "librbd";
-}
-
-/** The source of a disk in Ceph, beside core's for files and block devices. */
-export type RbdSource = RbdPlace & Pick<DiskSource, "format" | "backing">;
 
 /** `<source>`. The encryption is the source's, not the disk's: that is what migration and backing chains need. */
 export function sourceElement(place: LayerPlace, encryption: readonly XmlElement[]): XmlElement {

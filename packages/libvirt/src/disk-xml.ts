@@ -1,6 +1,6 @@
 import type { HostConfig, PlacedDisk } from "@luksmith/core/host";
 import { cacheMode, ioMode } from "./cache-mode.ts";
-import { encryptionElement, layerElement, type RbdSource, sourceElement } from "./disk-source-xml.ts";
+import { encryptionElement, layerElement, sourceElement } from "./disk-source-xml.ts";
 import { writeXml, type XmlElement } from "./xml-element.ts";
 
 /** The host's choices; Nova's options of the same names. */
@@ -20,7 +20,7 @@ export interface DiskXmlOptions {
 }
 
 /** A disk with its place in the guest, on any storage. */
-export type GuestDisk = Omit<PlacedDisk, "source"> & { readonly source: PlacedDisk["source"] | RbdSource };
+export type GuestDisk = PlacedDisk;
 
 /** The options that a host's configuration comes to. */
 export function diskXmlOptions(config: HostConfig): DiskXmlOptions {

@@ -1,4 +1,4 @@
-export type { LayerPlace, LayerSource, RbdPlace, RbdSource } from "./disk-source-xml.ts";
+export type { LayerPlace, LayerSource } from "./disk-source-xml.ts";
 export { diskXml, diskXmlOptions, type DiskXmlOptions, type GuestDisk } from "./disk-xml.ts";
 export type { DirectKernel, Guest, SerialConsole } from "./domain/guest.ts";
 export { domainXml } from "./domain/domain-xml.ts";

@@ -1,7 +1,8 @@
 import { XMLParser } from "fast-xml-parser";
 import { describe, expect, test } from "vitest";
 import { domainDisks } from "../src/client.ts";
-import { diskXml, domainXml, type Guest, type RbdSource } from "../src/index.ts";
+import type { DiskSource, RbdPlace } from "@luksmith/core";
+import { diskXml, domainXml, type Guest } from "../src/index.ts";
 import { placedDisk, plainDisk, SECRET } from "./placed-disk.ts";
 import { validate } from "./validate.ts";
 
@@ -21,7 +22,7 @@ const guest = (changes: Partial<Guest> = {}): Guest => ({
   ...changes,
 });
 
-const rbd = (changes: Partial<RbdSource> = {}): RbdSource => ({
+const rbd = (changes: Partial<RbdPlace> = {}): Extract<DiskSource, RbdPlace> => ({
   type: "network",
   protocol: "rbd",
   name: "vms/vm_disk",
@@ -45,7 +46,7 @@ describe("domainXml", () => {
         console: { type: "pty", logFile: "/i/console.log" },
         disks: [
           placedDisk(),
-          placedDisk({ source: rbd() as never, mapping: { bus: "scsi", dev: "sda", type: "disk" } }),
+          placedDisk({ source: rbd(), mapping: { bus: "scsi", dev: "sda", type: "disk" } }),
           plainDisk({ mapping: { bus: "sata", dev: "sdb", type: "cdrom" } }),
         ],
       }),
@@ -94,7 +95,7 @@ describe("domainXml", () => {
 });
 
 describe("a disk in Ceph", () => {
-  const disk = (changes: Partial<RbdSource> = {}) => ({ ...placedDisk(), source: rbd(changes) });
+  const disk = (changes: Partial<RbdPlace> = {}) => ({ ...placedDisk(), source: rbd(changes) });
 
   test("has its monitors, its user's secret, and the encryption inside the source", () => {
     expect(diskXml(disk(), { diskCacheModes: ["network=writeback"], preallocate: "space" }))

@@ -124,6 +124,12 @@ export const ERROR_CODES = {
   SecretUsageConflict: "conflict",
   SecretExposed: "integrity",
   PlaintextCopyRefused: "unsupported",
+  // Ceph
+  CephUnavailable: "unavailable",
+  CephTimedOut: "timeout",
+  CephAccessDenied: "permission",
+  CephPoolNotFound: "config",
+  CephFailed: "command",
   // configuration and plugins
   ConfigInvalid: "config",
   ConfigNotFound: "config",

@@ -22,6 +22,7 @@ const DEBIAN_PACKAGE: Readonly<Record<string, string>> = {
   mkntfs: "ntfs-3g",
   getent: "libc-bin",
   "systemd-notify": "systemd",
+  "/usr/bin/python3": "python3",
 };
 
 /** The one place that starts programs: no shell, a minimal environment, a time-out, secrets by inherited descriptor. */

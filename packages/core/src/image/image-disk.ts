@@ -40,7 +40,25 @@ export type DiskSource = {
   readonly format: "raw" | "qcow2";
   /** Only for an overlay. */
   readonly backing?: BackingSource;
-} & ({ readonly type: "file"; readonly file: string } | { readonly type: "block"; readonly dev: string });
+} & (
+  | { readonly type: "file"; readonly file: string }
+  | { readonly type: "block"; readonly dev: string }
+  | RbdPlace
+);
+
+/** An image in Ceph, as a guest's QEMU gets at it. */
+export interface RbdPlace {
+  readonly type: "network";
+  readonly protocol: "rbd";
+  /** `POOL/IMAGE`, `POOL/NAMESPACE/IMAGE` */
+  readonly name: string;
+  /** Monitors; none: QEMU looks where Ceph itself looks. */
+  readonly hosts: readonly { readonly name: string; readonly port?: string }[];
+  /** Absent where Ceph asks for none; the secret is one of libvirt's, of usage `ceph`. */
+  readonly auth?: { readonly username: string; readonly secretId: string };
+  /** What decrypts: QEMU's own LUKS (the default), or librbd. */
+  readonly engine?: "qemu" | "librbd";
+}
 
 /** What tells this very disk from another under the same name; a backend's own (device and inode, an image id). */
 export type DiskIdentity = { readonly [key: string]: Json };

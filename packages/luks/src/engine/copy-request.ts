@@ -5,7 +5,10 @@ import { LuksError } from "../luks-error.ts";
 export interface CopyEnd {
   /** An open file or block device, for reading or writing; it stays open until the copy has settled. */
   fd: number;
-  /** Bytes in `fd` where sector 0 of the data is: 0 for a plain image, the payload offset for a container. */
+  /**
+   * Bytes in `fd` where sector 0 of the data is: 0 for a plain image, the payload offset for a container. Negative where the
+   * file holds but a later part of the data, and only that is copied.
+   */
   offset: bigint;
   /** Absent: the data is plain. Copied at once, so it may be disposed as soon as `copy` has been called. */
   volumeKey?: VolumeKey;
@@ -77,7 +80,7 @@ export function copySpans(request: CopyRequest): Span[] {
   const { from, to, length, sparse = false, extents = [{ start: 0n, length }] } = request;
   const ends = from === "zero" ? [to] : [from, to];
   const furthest = ends.map(({ offset }) => offset + length);
-  if (length < 0n || ends.some(({ offset }) => offset < 0n)) throw refuse("a copy has no negative offsets");
+  if (length < 0n) throw refuse("a copy has no negative length");
   if (furthest.some((end) => end + SECTOR > BigInt(Number.MAX_SAFE_INTEGER))) {
     throw refuse("a copy ends before byte 2^53");
   }
@@ -92,6 +95,9 @@ export function copySpans(request: CopyRequest): Span[] {
     if (extent.length === 0n) continue;
     const shift = shiftOf(extent, request, whole);
     const start = Number(whole ? (extent.start / SECTOR) * SECTOR : extent.start);
+    const places = [Number(request.to.offset) + start];
+    if (from !== "zero") places.push(Number(from.offset) + start + shift);
+    if (places.some((place) => place < 0)) throw refuse(`the extent at ${start} is before its file begins`);
     const last = extent.start + extent.length;
     const end = Number(whole ? ((last + SECTOR - 1n) / SECTOR) * SECTOR : last);
     const previous = spans.at(-1);

@@ -53,13 +53,21 @@ export async function startCeph(): Promise<OwnCeph> {
   }
 }
 
-async function begin(directory: string, { fsid, osdFsid, monPort }: CephIds, daemons: CephProcess): Promise<void> {
+async function begin(
+  directory: string,
+  { fsid, osdFsid, monPort }: CephIds,
+  daemons: CephProcess,
+): Promise<void> {
   const conf = ["-c", join(directory, "ceph.conf")];
   const options = { env: CEPH_ENVIRONMENT, timeout: START_TIMEOUT_MS };
   const monmap = join(directory, "run/monmap");
   const boot = join(directory, "boot.keyring");
   // It needs no monitor: its id and key are known.
-  const osdMade = run("ceph-osd", [...conf, "-i", "0", "--mkfs", "--no-mon-config", "--osd-uuid", osdFsid], options);
+  const osdMade = run(
+    "ceph-osd",
+    [...conf, "-i", "0", "--mkfs", "--no-mon-config", "--osd-uuid", osdFsid],
+    options,
+  );
   osdMade.catch(() => undefined);
   const address = `[v2:127.0.0.1:${monPort}]`;
   await run("monmaptool", ["--create", "--fsid", fsid, "--addv", "a", address, monmap], options);
@@ -96,7 +104,13 @@ async function answers(environment: CephEnv, daemons: CephProcess, until: number
       ["-c", environment.conf, "--id", AGENT, "ls", POOL, "--rados-osd-op-timeout", "5"],
       { env: CEPH_ENVIRONMENT, timeout: 10_000 },
     );
-    if (await tried.then(() => true, () => false)) return;
+    if (
+      await tried.then(
+        () => true,
+        () => false,
+      )
+    )
+      return;
     if (Date.now() > until) throw new Error(`its pool does not answer: ${daemons.logTail()}`);
     await sleep(50);
   }

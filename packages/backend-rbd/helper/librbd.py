@@ -1,0 +1,299 @@
+"""Ceph's librbd for an agent: `python3 librbd.py SOCKET SETTINGS`.
+
+Connects to the agent's unix socket and answers one JSON object per line until that closes; then it closes all images, so
+that no watch or lock outlives it. Bytes of images never go over the socket: they are in the file that is inherited as
+descriptor 3, at places that the agent says. Requests run side by side; those on one image must be ended before it is closed.
+"""
+
+import errno
+import json
+import mmap
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import rados
+import rbd
+
+THREADS = 32
+# A client that died keeps its watch for `osd_client_watch_timeout`, 30 s by default.
+DEAD_WATCH_SECONDS = 45
+
+
+class Pool:
+    """The cluster's one pool, and the images that are open."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.window = mmap.mmap(3, settings["windowBytes"])
+        self.images = {}
+        self.lock = threading.Lock()
+
+    def connect(self):
+        s = self.settings
+        conf = s.get("conf") or rados.Rados.DEFAULT_CONF_FILES
+        self.cluster = rados.Rados(conffile=conf, rados_id=s.get("user") or "admin", conf=s["options"])
+        self.cluster.connect()
+        self.ioctx = self.cluster.open_ioctx(s["pool"])
+        self.ioctx.set_namespace(s["namespace"])
+        self.me = self.cluster.get_instance_id()
+        return {"fsid": self.cluster.get_fsid()}
+
+    def new_rbd(self):
+        return rbd.RBD()
+
+    # Names and identities
+
+    def id_of(self, name):
+        """What is recorded under a name: the image's id, or None."""
+        try:
+            data = self.ioctx.read("rbd_id." + name, 256)
+        except rados.ObjectNotFound:
+            return None
+        return data[4 : 4 + int.from_bytes(data[:4], "little")].decode("ascii")
+
+    def op_identify(self, name):
+        return {"id": self.id_of(name)}
+
+    def op_ready(self):
+        try:
+            self.ioctx.read("rbd_info", 16)
+        except rados.ObjectNotFound:
+            pass
+        return {}
+
+    def op_full(self):
+        """Whether the cluster or the pool takes no more writes."""
+        ret, out, _ = self.cluster.mon_command('{"prefix": "osd dump", "format": "json"}', b"", 5)
+        if ret != 0:
+            return {"full": False}
+        dump = json.loads(out)
+        flags = dump.get("flags_set", [])
+        for pool in dump.get("pools", []):
+            if pool["pool_name"] in (self.settings["pool"], self.settings.get("dataPool")):
+                flags = flags + pool.get("flags_names", "").split(",")
+        return {"full": any(flag in ("full", "full_quota") for flag in flags)}
+
+    def op_space(self):
+        stats = self.cluster.get_cluster_stats()
+        # Without a manager, Ceph counts nothing and says zero.
+        return {"free": stats["kb_avail"] * 1024 if stats["kb"] > 0 else None}
+
+    def op_look(self, name):
+        """Everything that decides what may be done with an image."""
+        with rbd.Image(self.ioctx, name, read_only=True) as image:
+            stat = image.stat()
+            snaps = [snap["name"] for snap in image.list_snaps()]
+            watchers = [w["addr"] for w in image.watchers_list() if w["id"] != self.me]
+            children = [f"{c['pool']}/{c['image']}" for c in image.list_descendants()] if snaps else []
+            return {
+                "id": image.id(),
+                "size": stat["size"],
+                "period": stat["obj_size"] * image.stripe_count(),
+                "snapshots": snaps,
+                "watchers": watchers,
+                "children": children,
+                "parent": stat["parent_pool"] >= 0,
+            }
+
+    # Images that are open
+
+    def keep(self, image):
+        # Never the same again, also not in another process: a handle that is out of date must not name another image.
+        handle = uuid.uuid4().hex
+        with self.lock:
+            self.images[handle] = image
+        return handle
+
+    def opened(self, handle):
+        try:
+            return self.images[handle]
+        except KeyError:
+            raise rbd.ConnectionShutdown("the connection to Ceph was lost meanwhile", errno.ENOTCONN) from None
+
+    def op_create(self, name, size, writes, order=None, features=None, stripeUnit=None, stripeCount=None, dataPool=None):
+        rbd.RBD().create(
+            self.ioctx,
+            name,
+            size,
+            order=order,
+            old_format=False,
+            features=features,
+            stripe_unit=stripeUnit,
+            stripe_count=stripeCount,
+            data_pool=dataPool,
+        )
+        handle = self.keep(rbd.Image(self.ioctx, name))
+        image = self.images[handle]
+        self.op_write(handle, writes)
+        return {"handle": handle, "id": image.id(), "period": image.stat()["obj_size"] * image.stripe_count()}
+
+    def op_clone(self, name, parentPool, parentNamespace, parent, snapshot, size):
+        with self.cluster.open_ioctx(parentPool) as source:
+            source.set_namespace(parentNamespace)
+            rbd.RBD().clone(source, parent, snapshot, self.ioctx, name)
+        handle = self.keep(rbd.Image(self.ioctx, name))
+        image = self.images[handle]
+        if size > image.size():
+            image.resize(size)
+        return {"handle": handle, "id": image.id(), "period": image.stat()["obj_size"] * image.stripe_count()}
+
+    def op_open(self, name, readOnly):
+        handle = self.keep(rbd.Image(self.ioctx, name, read_only=readOnly))
+        image = self.images[handle]
+        return {"handle": handle, "id": image.id(), "size": image.size()}
+
+    def op_write(self, handle, parts, sparse=False):
+        image = self.opened(handle)
+        for offset, at, length in parts:
+            data = self.window[at : at + length]
+            if not (sparse and data.count(0) == length):
+                image.write(data, offset)
+        return {}
+
+    def op_read(self, handle, parts):
+        image = self.opened(handle)
+        for offset, at, length in parts:
+            self.window[at : at + length] = image.read(offset, length)
+        return {}
+
+    def op_flush(self, handle):
+        self.opened(handle).flush()
+        return {}
+
+    def op_close(self, handle):
+        with self.lock:
+            image = self.images.pop(handle, None)
+        if image is not None:
+            image.close()
+        return {}
+
+    # What changes an image as a whole
+
+    def op_rename(self, name, to):
+        rbd.RBD().rename(self.ioctx, name, to)
+        return {}
+
+    def op_resize(self, name, id, size):
+        with rbd.Image(self.ioctx, name) as image:
+            self.require(image.id() == id)
+            if size > image.size():
+                image.resize(size, allow_shrink=False)
+        return {}
+
+    def op_flatten(self, name, id):
+        with rbd.Image(self.ioctx, name) as image:
+            self.require(image.id() == id)
+            if image.stat()["parent_pool"] >= 0:
+                image.flatten()
+        return {}
+
+    def op_remove(self, name, id, patient):
+        """Removes an image with its snapshots; one that is not there is success. `id` None: nobody else has such a name."""
+        end = time.monotonic() + (DEAD_WATCH_SECONDS if patient else 0)
+        while True:
+            try:
+                return {"removed": self.remove(name, id)}
+            except rbd.ImageBusy:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
+
+    def remove(self, name, id):
+        found = self.id_of(name)
+        if id is not None and found != id:
+            return False
+        try:
+            with rbd.Image(self.ioctx, name) as image:
+                self.remove_snapshots(image)
+        except rbd.ImageNotFound:
+            # Half-made, or half-removed: a name without an image, or the other way round.
+            pass
+        try:
+            rbd.RBD().remove(self.ioctx, name)
+        except rbd.ImageNotFound:
+            # A rename that was cut short leaves the new name for an image that had the old one.
+            if found is not None and id is not None and self.id_of(name) == id:
+                self.ioctx.remove_object("rbd_id." + name)
+            return found is not None
+        return True
+
+    def remove_snapshots(self, image):
+        for snap in list(image.list_snaps()):
+            if image.is_protected_snap(snap["name"]):
+                image.unprotect_snap(snap["name"])
+            image.remove_snap(snap["name"])
+
+    def op_scrap(self, id, bytes):
+        """Erases and removes what somebody has put into the trash, if it is there."""
+        try:
+            rbd.RBD().trash_get(self.ioctx, id)
+        except rbd.ImageNotFound:
+            return {"removed": False}
+        with rbd.Image(self.ioctx, image_id=id) as image:
+            if bytes > 0:
+                image.write(os.urandom(min(bytes, image.size())), 0)
+                image.flush()
+            self.remove_snapshots(image)
+        rbd.RBD().trash_remove(self.ioctx, id, force=True)
+        return {"removed": True}
+
+    def require(self, same):
+        if not same:
+            raise rbd.ImageNotFound("another image has its name by now", errno.ENOENT)
+
+    def close_all(self):
+        for handle in list(self.images):
+            try:
+                self.op_close(handle)
+            except Exception:  # the others must still be closed
+                pass
+
+
+def describe(error):
+    number = getattr(error, "errno", None)
+    return {"errno": errno.errorcode.get(abs(number), "EIO") if number else "EIO", "message": str(error)}
+
+
+def main():
+    pool = Pool(json.loads(sys.argv[2]))
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(sys.argv[1])
+        sending = threading.Lock()
+
+        def send(answer):
+            with sending:
+                connection.sendall(json.dumps(answer).encode() + b"\n")
+
+        def serve(request):
+            try:
+                arguments = request["arguments"]
+                answer = {"result": getattr(pool, "op_" + request["op"])(**arguments)}
+            except Exception as error:
+                answer = {"error": describe(error)}
+            try:
+                send({"id": request["id"], **answer})
+            except OSError:
+                pass  # the agent is gone, and the reading side sees it
+
+        try:
+            send({"id": 0, "result": pool.connect()})
+        except Exception as error:
+            send({"id": 0, "error": describe(error)})
+            return
+        workers = ThreadPoolExecutor(THREADS)
+        with connection.makefile("rb") as lines:
+            for line in lines:
+                workers.submit(serve, json.loads(line))
+    closing = threading.Thread(target=pool.close_all, daemon=True)
+    closing.start()
+    closing.join(10)
+    # What still waits for Ceph would keep the process alive.
+    os._exit(0)
+
+
+main()
