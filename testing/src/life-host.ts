@@ -39,6 +39,8 @@ export interface LifeHostOptions extends TempHostOptions {
   readonly ctx?: OpContext;
   /** Consoles of guests are where each libvirt has a directory of its own: the same guest may be on two hosts. */
   readonly ownConsoles?: boolean;
+  /** Whether a disk is there; by default, whether a file is. */
+  readonly exists?: (path: string) => Promise<boolean>;
 }
 
 const ALL_PLUGINS = ["@luksmith/backend-raw", "@luksmith/backend-qcow2", "@luksmith/libvirt/plugin"];
@@ -49,17 +51,20 @@ export class LifeHost {
   readonly env: LibvirtEnv;
   readonly #ctx: OpContext;
   readonly #ownConsoles: boolean;
+  readonly #exists: (path: string) => Promise<boolean>;
 
-  constructor(imagesType: ImagesType, env: LibvirtEnv, options: LifeHostOptions = {}) {
+  constructor(imagesType: ImagesType | "rbd", env: LibvirtEnv, options: LifeHostOptions = {}) {
     const { keyPlugins = ["@luksmith/keymgr-local"], sections = [], ctx = testContext() } = options;
     const { keyPlugins: _plugins, sections: _sections, ctx: _ctx, ownConsoles = false, ...rest } = options;
+    const { exists = async (path) => existsSync(path) } = options;
     this.env = env;
     this.#ctx = ctx;
     this.#ownConsoles = ownConsoles;
+    this.#exists = exists;
     this.temp = tempHost({
       ...rest,
       imagesType,
-      plugins: [...ALL_PLUGINS, ...keyPlugins],
+      plugins: [...ALL_PLUGINS, ...(imagesType === "rbd" ? ["@luksmith/backend-rbd"] : []), ...keyPlugins],
       sections: [...sections, "[libvirt]", `connection_uri = ${env.uri}`],
     });
     // Also what a failed test leaves.
@@ -141,9 +146,11 @@ export class LifeHost {
     const secretOf = ({ encryption }: InstanceRecord["disks"][number]): string => encryption?.secretId ?? "";
     const names = (wanted: (disk: InstanceRecord["disks"][number]) => boolean): readonly string[] =>
       disks.filter(wanted).map(({ name }) => name);
+    const there = new Set<string>();
+    for (const { name, path } of disks) if (await this.#exists(path)) there.add(name);
     return {
       guest: await this.guest(uuid),
-      disks: names(({ path }) => existsSync(path)),
+      disks: names(({ name }) => there.has(name)),
       keys: names((disk) => stored.has(secretOf(disk))),
       secrets: names((disk) => given.has(secretOf(disk))),
     };

@@ -1,5 +1,5 @@
 # Looks after a cluster's daemons: `bash ceph-init.sh STATE`. It lives as long as its standard input is open, and the daemons
-# end with it. Words on standard input: `start mon`, `start osd`, and a signal with a name, `STOP osd`.
+# end with it. Words on standard input: `start mon`, `start osd`, and how one is ended, `TERM osd`, `KILL osd`.
 state=$1
 declare -A pids
 while read -r word name; do
@@ -8,10 +8,11 @@ while read -r word name; do
     id=$([ "$name" = mon ] && echo a || echo 0)
     "ceph-$name" -c "$state/ceph.conf" -i "$id" -f </dev/null >>"$state/log/$name.out" 2>&1 &
     pids[$name]=$!
+    echo $! >"$state/run/$name.pid"
     ;;
-  TERM | KILL | STOP | CONT)
+  TERM | KILL)
     kill -s "$word" "${pids[$name]}" 2>/dev/null || :
-    case $word in TERM | KILL) wait "${pids[$name]}" 2>/dev/null || : ;; esac
+    wait "${pids[$name]}" 2>/dev/null || :
     ;;
   esac
   echo "$word $name done"

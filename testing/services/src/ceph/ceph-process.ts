@@ -7,7 +7,6 @@ import { createInterface } from "node:readline";
 const INIT = join(import.meta.dirname, "ceph-init.sh");
 
 export type CephDaemon = "mon" | "osd";
-export type CephSignal = "TERM" | "KILL" | "STOP" | "CONT";
 
 /** Monitor and OSD as children of a shell that ends them when this process ends, in whatever way. */
 export class CephProcess {
@@ -34,9 +33,15 @@ export class CephProcess {
     await this.#tell(`start ${daemon}`);
   }
 
-  /** Returns when the daemon got it; after TERM and KILL, when it is gone. */
-  async signal(daemon: CephDaemon, name: CephSignal): Promise<void> {
-    await this.#tell(`${name} ${daemon}`);
+  /** Returns when it is gone. */
+  async stop(daemon: CephDaemon, by: "TERM" | "KILL"): Promise<void> {
+    await this.#tell(`${by} ${daemon}`);
+  }
+
+  /** At once, so that it hits what is being done at this very moment. */
+  hang(daemon: CephDaemon, stopped: boolean): void {
+    const pid = Number(readFileSync(join(this.#directory, `run/${daemon}.pid`), "utf8"));
+    process.kill(pid, stopped ? "SIGSTOP" : "SIGCONT");
   }
 
   /** Ends the daemons and removes the state. */

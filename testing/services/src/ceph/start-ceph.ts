@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { freePorts } from "../openstack/free-ports.ts";
 import { AGENT, type CephIds, FOREIGN_POOL, POOL, writeCephConfiguration } from "./ceph-configuration.ts";
 import { CephEnv, type CephInfo } from "./ceph-env.ts";
-import { CEPH_ENVIRONMENT, type CephDaemon, CephProcess, type CephSignal } from "./ceph-process.ts";
+import { CEPH_ENVIRONMENT, type CephDaemon, CephProcess } from "./ceph-process.ts";
 
 const run = promisify(execFile);
 const START_TIMEOUT_MS = 90_000;
@@ -22,9 +22,22 @@ export class OwnCeph extends CephEnv implements AsyncDisposable {
     this.#process = daemons;
   }
 
-  /** `STOP` makes a daemon hang until `CONT`. An OSD that has ended has lost its objects: they are in its memory. */
-  async signal(daemon: CephDaemon, name: CephSignal): Promise<void> {
-    await this.#process.signal(daemon, name);
+  /** As a network does that is cut: connections stay, and nothing answers; from now on, until `goOn`. */
+  hang(daemon: CephDaemon): void {
+    this.#process.hang(daemon, true);
+  }
+
+  goOn(daemon: CephDaemon): void {
+    this.#process.hang(daemon, false);
+  }
+
+  /** An OSD that has ended has lost its objects: they were in its memory. */
+  async stop(daemon: CephDaemon, by: "TERM" | "KILL" = "TERM"): Promise<void> {
+    await this.#process.stop(daemon, by);
+  }
+
+  async start(daemon: CephDaemon): Promise<void> {
+    await this.#process.start(daemon);
   }
 
   /** Ends the daemons and removes the state; again, it does nothing. */
