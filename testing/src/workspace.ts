@@ -18,3 +18,10 @@ export const importWorkspace: ImportModule = (specifier) => {
   if (name === undefined) throw new Error(`${specifier} is no package of this repository`);
   return import(pathToFileURL(join(PACKAGES, name, `src/${entry}.ts`)).href);
 };
+
+/** What the backend for Ceph does everything with. */
+export function importRbdCluster(): Promise<
+  typeof import("../../packages/backend-rbd/src/ceph/rbd-cluster.ts")
+> {
+  return import("../../packages/backend-rbd/src/ceph/rbd-cluster.ts");
+}

@@ -10,6 +10,7 @@ import {
   type Token,
 } from "@luksmith/core";
 import type { ImportModule } from "@luksmith/core/host";
+import { importRbdCluster } from "../workspace.ts";
 
 /** What of a hypervisor makes a difference to a crash. */
 export const GUEST_CHANGES = [
@@ -115,6 +116,23 @@ export class Instants {
           config,
         );
       return { default: { ...plugin, register } };
+    };
+  }
+
+  /** Loads the backend for Ceph watched: after each thing that librbd did. */
+  watchRbd(importModule: ImportModule): ImportModule {
+    return async (specifier) => {
+      if (specifier.includes("backend-rbd")) {
+        const { RbdCluster } = await importRbdCluster();
+        const original = RbdCluster.prototype.call;
+        const pass = (op: string): void => this.pass(`rbd: ${op}`);
+        RbdCluster.prototype.call = async function call<T>(...args: Parameters<typeof original>): Promise<T> {
+          const result = await original.apply(this, args);
+          pass(args[0]);
+          return result as T;
+        };
+      }
+      return importModule(specifier);
     };
   }
 

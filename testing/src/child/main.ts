@@ -33,7 +33,7 @@ async function run(): Promise<Outcome> {
   if (IN_PLACE.has(scenario.action.kind)) await instants.watchSyncs();
   const config = await loadConfig({ files: [scenario.configFile] });
   const options = {
-    importModule: instants.watchGuests(instants.watchKeys(importWorkspace)),
+    importModule: instants.watchRbd(instants.watchGuests(instants.watchKeys(importWorkspace))),
     command: "a child of a test",
     onJournal: ({ event }: { event: string }) => instants.pass(`journal: ${event}`),
   };

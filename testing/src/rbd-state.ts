@@ -1,0 +1,31 @@
+import { verifyDisks, type WritableHost } from "@luksmith/core/host";
+import type { CephEnv } from "@luksmith/testing-services";
+import { expect } from "vitest";
+import { testContext } from "./workspace.ts";
+
+/**
+ * Invariant 1 for disks in Ceph: fails unless inventory, images and key store say the same, each object belongs to one of the
+ * images, everything opens, and nothing is unfinished.
+ */
+export async function expectRbdConsistent(
+  host: WritableHost,
+  ceph: CephEnv,
+  namespace: string,
+): Promise<void> {
+  expect(host.journal.unfinished()).toEqual([]);
+  const disks = host.inventory.instances().flatMap((instance) => instance.disks);
+  const objects = await ceph.objects(namespace);
+  const names = objects.filter((name) => name.startsWith("rbd_id."));
+  expect(names).toEqual(disks.map(({ path }) => `rbd_id.${path.split("/").at(-1)}`).toSorted());
+  const ids = new Set(disks.map(({ identity }) => String(identity["image"])));
+  const others = objects.filter((name) => !names.includes(name));
+  expect(others.filter((name) => !ids.has(name.split(".")[1] ?? ""))).toEqual([]);
+
+  const services = await host.services();
+  const stored: string[] = [];
+  for await (const { id } of services.keys.list?.({}, testContext()) ?? []) stored.push(id);
+  expect(stored.toSorted()).toEqual(disks.flatMap(({ encryption }) => encryption?.secretId ?? []).toSorted());
+  for (const { disks: reports } of await verifyDisks(host, undefined, testContext())) {
+    expect(reports.filter(({ ok }) => !ok)).toEqual([]);
+  }
+}
