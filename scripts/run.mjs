@@ -34,6 +34,13 @@ const OPENSTACK_PROGRAMS = {
   openstack: "python3-openstackclient",
   openssl: "openssl",
 };
+/** A real Ceph cluster, for the tests and for `bench -- rbd`; ceph-common brings Python's librbd. */
+const CEPH_PROGRAMS = {
+  "ceph-mon": "ceph-mon",
+  "ceph-osd": "ceph-osd",
+  rbd: "ceph-common",
+  "/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so": "qemu-block-extra",
+};
 /** What only the tests need on top. */
 const TEST_PROGRAMS = {
   strace: "strace",
@@ -47,10 +54,7 @@ const TEST_PROGRAMS = {
   virsh: "libvirt-clients",
   "qemu-system-x86_64": "qemu-system-x86",
   "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so": "libvirt-daemon-driver-qemu",
-  "/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so": "qemu-block-extra",
-  "ceph-mon": "ceph-mon",
-  "ceph-osd": "ceph-osd",
-  rbd: "ceph-common",
+  ...CEPH_PROGRAMS,
 };
 
 const [task = "help", ...rest] = process.argv.slice(2);
@@ -160,7 +164,11 @@ switch (task) {
     break;
   case "bench":
     install();
-    bringPrograms(rest.includes("barbican") ? { ...PROGRAMS, ...OPENSTACK_PROGRAMS } : PROGRAMS);
+    bringPrograms({
+      ...PROGRAMS,
+      ...(rest.includes("barbican") ? OPENSTACK_PROGRAMS : {}),
+      ...(rest.includes("rbd") ? CEPH_PROGRAMS : {}),
+    });
     build();
     run(NODE, ["--expose-gc", "bench/src/main.ts", ...rest]);
     break;

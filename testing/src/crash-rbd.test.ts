@@ -66,7 +66,7 @@ describe("invariant 1, of disks in Ceph", () => {
       "rbd: create",
       "rbd: write",
       "rbd: close",
-      "rbd: rename",
+      "rbd: publish",
     ];
     expect(instants).toEqual(expect.arrayContaining(passed));
     expect(recovered).toEqual(new Set(["undone"]));
@@ -88,9 +88,10 @@ describe("invariant 1, of disks in Ceph", () => {
     const prepared = await prepare();
     const id = await addInstance(prepared);
     let bytes = 4 * MIB;
-    await sweep(prepared, 3, async () => {
+    const { instants } = await sweep(prepared, 3, async () => {
       bytes += 512;
       return { kind: "resize", id, disk: "disk.swap", bytes };
     });
+    expect(instants).toContain("rbd: resize");
   });
 });

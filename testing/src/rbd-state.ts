@@ -17,7 +17,7 @@ export async function expectRbdConsistent(
   const objects = await ceph.objects(namespace);
   const names = objects.filter((name) => name.startsWith("rbd_id."));
   expect(names).toEqual(disks.map(({ path }) => `rbd_id.${path.split("/").at(-1)}`).toSorted());
-  const ids = new Set(disks.map(({ identity }) => String(identity["image"])));
+  const ids = new Set(disks.map(({ identity }) => identity["image"]));
   const others = objects.filter((name) => !names.includes(name));
   expect(others.filter((name) => !ids.has(name.split(".")[1] ?? ""))).toEqual([]);
 

@@ -20,8 +20,4 @@ export const importWorkspace: ImportModule = (specifier) => {
 };
 
 /** What the backend for Ceph does everything with. */
-export function importRbdCluster(): Promise<
-  typeof import("../../packages/backend-rbd/src/ceph/rbd-cluster.ts")
-> {
-  return import("../../packages/backend-rbd/src/ceph/rbd-cluster.ts");
-}
+export const importRbdCluster = () => import("../../packages/backend-rbd/src/ceph/rbd-cluster.ts");

@@ -6,6 +6,7 @@ import { creates1000 } from "./creates-1000.ts";
 import { eventLoop } from "./event-loop.ts";
 import { fill } from "./fill.ts";
 import { list } from "./list.ts";
+import { rbd } from "./rbd.ts";
 import { snapshot } from "./snapshot.ts";
 import { unlock } from "./unlock.ts";
 
@@ -20,4 +21,5 @@ export const WORKS: readonly Work[] = [
   creates1000,
   list,
   barbican,
+  rbd,
 ];

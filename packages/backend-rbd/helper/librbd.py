@@ -43,9 +43,6 @@ class Pool:
         self.me = self.cluster.get_instance_id()
         return {"fsid": self.cluster.get_fsid()}
 
-    def new_rbd(self):
-        return rbd.RBD()
-
     # Names and identities
 
     def id_of(self, name):
@@ -61,7 +58,7 @@ class Pool:
 
     def op_ready(self):
         try:
-            self.ioctx.read("rbd_info", 16)
+            self.ioctx.read("rbd_directory", 16)
         except rados.ObjectNotFound:
             pass
         return {}
@@ -97,7 +94,6 @@ class Pool:
                 "snapshots": snaps,
                 "watchers": watchers,
                 "children": children,
-                "parent": stat["parent_pool"] >= 0,
             }
 
     # Images that are open
@@ -132,16 +128,6 @@ class Pool:
         self.op_write(handle, writes)
         return {"handle": handle, "id": image.id(), "period": image.stat()["obj_size"] * image.stripe_count()}
 
-    def op_clone(self, name, parentPool, parentNamespace, parent, snapshot, size):
-        with self.cluster.open_ioctx(parentPool) as source:
-            source.set_namespace(parentNamespace)
-            rbd.RBD().clone(source, parent, snapshot, self.ioctx, name)
-        handle = self.keep(rbd.Image(self.ioctx, name))
-        image = self.images[handle]
-        if size > image.size():
-            image.resize(size)
-        return {"handle": handle, "id": image.id(), "period": image.stat()["obj_size"] * image.stripe_count()}
-
     def op_open(self, name, readOnly):
         handle = self.keep(rbd.Image(self.ioctx, name, read_only=readOnly))
         image = self.images[handle]
@@ -174,22 +160,42 @@ class Pool:
 
     # What changes an image as a whole
 
-    def op_rename(self, name, to):
-        rbd.RBD().rename(self.ioctx, name, to)
+    def op_publish(self, name, to, id):
+        """Gives an image another name, never over one that is there.
+
+        librbd's own rename looks first and writes then: of several at once to one name, all succeed and one image is left.
+        These are the same three steps, of which the first is exclusive, as it is when an image is created.
+        """
+        if self.exists(to + ".rbd"):  # an image of the old format
+            raise rbd.ImageExists("the name is taken", errno.EEXIST)
+        try:
+            with rados.WriteOpCtx() as op:
+                op.new(rados.LIBRADOS_CREATE_EXCLUSIVE)
+                op.write_full(encoded(id))
+                self.ioctx.operate_write_op(op, "rbd_id." + to)
+        except rados.ObjectExists:
+            raise rbd.ImageExists("the name is taken", errno.EEXIST) from None
+        try:
+            names = encoded(name) + encoded(to) + encoded(id)
+            self.ioctx.execute("rbd_directory", "rbd", "dir_rename_image", names)
+        except rados.Error:
+            self.ioctx.remove_object("rbd_id." + to)
+            raise
+        self.ioctx.remove_object("rbd_id." + name)
         return {}
+
+    def exists(self, key):
+        try:
+            self.ioctx.stat(key)
+            return True
+        except rados.ObjectNotFound:
+            return False
 
     def op_resize(self, name, id, size):
         with rbd.Image(self.ioctx, name) as image:
             self.require(image.id() == id)
             if size > image.size():
                 image.resize(size, allow_shrink=False)
-        return {}
-
-    def op_flatten(self, name, id):
-        with rbd.Image(self.ioctx, name) as image:
-            self.require(image.id() == id)
-            if image.stat()["parent_pool"] >= 0:
-                image.flatten()
         return {}
 
     def op_remove(self, name, id, patient):
@@ -252,6 +258,12 @@ class Pool:
                 self.op_close(handle)
             except Exception:  # the others must still be closed
                 pass
+
+
+def encoded(text):
+    """A string as Ceph's object classes take it."""
+    data = text.encode()
+    return len(data).to_bytes(4, "little") + data
 
 
 def describe(error):

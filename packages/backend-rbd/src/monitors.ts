@@ -20,14 +20,26 @@ export function monitorsOf(conf: string): RbdPlace["hosts"] {
 /** From `mon_host`, or `mon host`, of `[global]`: `10.0.0.1, 10.0.0.2:6789`, `[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0]`. */
 export function parseMonitors(text: string): RbdPlace["hosts"] {
   const value = optionOf(text, "global", "mon host");
-  // Addresses of one monitor are in brackets, as is an IPv6 address.
-  const monitors = value?.match(/\[v\d:[^\]]*(?:\[[^\]]*\][^\]]*)*\]|[^\s,;]+/g) ?? [];
-  return monitors.flatMap((monitor) => hostOf(monitor) ?? []);
+  return split(value ?? "", /[\s,;]/).flatMap((monitor) => hostOf(monitor) ?? []);
+}
+
+/** At separators outside of brackets, which hold the addresses of one monitor, or an IPv6 address. */
+function split(text: string, separator: RegExp): readonly string[] {
+  const words: string[] = [];
+  let word = "";
+  let depth = 0;
+  for (const character of text) {
+    if (character === "[") depth++;
+    if (character === "]") depth--;
+    if (depth > 0 || !separator.test(character)) word += character;
+    else word = (words.push(word), "");
+  }
+  return [...words, word].filter((each) => each !== "");
 }
 
 function hostOf(monitor: string): RbdPlace["hosts"][number] | undefined {
   const group = /^\[(v\d:.*)\]$/.exec(monitor)?.[1];
-  const addresses = group?.split(",") ?? [monitor];
+  const addresses = split(group ?? monitor, /,/);
   const chosen = addresses.find((address) => address.startsWith("v2:")) ?? addresses[0] ?? "";
   const plain = chosen.replace(/^v\d:/, "").replace(/\/\d+$/, "");
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(plain);

@@ -91,7 +91,7 @@ export class RbdImage extends Image {
     const id = await this.#write(partial, request, what, ctx);
     await undo.defer({ name: this.#name, image: id });
     try {
-      await this.#call("rename", { name: partial, to: this.#name }, "making", ctx);
+      await this.#call("publish", { name: partial, to: this.#name, id }, "making", ctx);
     } catch (error) {
       throw isLuksmithError(error) && error.code === "DiskExists" ? this.#exists(error) : error;
     }

@@ -25,6 +25,8 @@ export const GUEST_CHANGES = [
   "copyDisk",
 ] as const satisfies readonly (keyof Hypervisor)[];
 
+type RbdCall = (op: string, ...rest: readonly unknown[]) => Promise<unknown>;
+
 /**
  * Counts the moments at which a crash makes a difference (a durable journal entry, a name that appeared or vanished, a
  * secret that was stored or deleted, bytes that were copied) and kills this process at the chosen one.
@@ -123,13 +125,13 @@ export class Instants {
   watchRbd(importModule: ImportModule): ImportModule {
     return async (specifier) => {
       if (specifier.includes("backend-rbd")) {
-        const { RbdCluster } = await importRbdCluster();
-        const original = RbdCluster.prototype.call;
+        const calls = (await importRbdCluster()).RbdCluster.prototype as unknown as Record<"call", RbdCall>;
+        const original = calls.call;
         const pass = (op: string): void => this.pass(`rbd: ${op}`);
-        RbdCluster.prototype.call = async function call<T>(...args: Parameters<typeof original>): Promise<T> {
+        calls.call = async function watched(...args) {
           const result = await original.apply(this, args);
           pass(args[0]);
-          return result as T;
+          return result;
         };
       }
       return importModule(specifier);
