@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { sharedCeph } from "@luksmith/testing-services";
 import { BackendBench, RecordingRollback } from "@luksmith/testkit";
 import { beforeAll, describe, expect, test } from "vitest";
+import { tempDirectory } from "../../../testing/src/index.ts";
 import type { RbdOptions } from "../src/index.ts";
 import { RbdFixture } from "./rbd-fixture.ts";
 
@@ -155,7 +157,9 @@ test("a publication that was cut short is taken back, both names", async () => {
   await expect(create).rejects.toMatchObject({ code: "InternalError" });
   const partial = (await fixture.ceph.objects(fixture.namespace)).find((name) => name.startsWith("rbd_id."));
   const name = `rbd_id.${image.path.split("/").at(-1)}`;
-  await fixture.ceph.rados(["cp", partial!, name], fixture.namespace);
+  const file = join(tempDirectory(), "id");
+  await fixture.ceph.rados(["get", partial!, file], fixture.namespace);
+  await fixture.ceph.rados(["put", name, file], fixture.namespace);
   expect((await image.verify(bench.ctx)).ok).toBe(true);
   for (let round = 0; round < 2; round++) {
     await undo.undo(image);
