@@ -72,6 +72,28 @@ describe("extents with a source of their own", () => {
     expect(readFileSync(to.path).equals(moved)).toBe(true);
   });
 
+  it("are encrypted by their place on the disk in a file that holds but a later part of it", async () => {
+    const [from, to] = [file(data), file(new Uint8Array(MIB))];
+    const offset = -BigInt(2 * MIB);
+    const part = { start: BigInt(2 * MIB), length: BigInt(MIB) };
+    const end = { fd: to.fd, offset, volumeKey };
+    await engine.copy({ from: { fd: from.fd, offset: 0n }, to: end, length, extents: [part] });
+    const written = readFileSync(to.path);
+    cipher.decrypt(written, (2 * MIB) / 512);
+    expect(written.equals(data.subarray(2 * MIB))).toBe(true);
+    // And back.
+    const plain = file(new Uint8Array(3 * MIB));
+    await engine.copy({ from: end, to: { fd: plain.fd, offset: 0n }, length, extents: [part] });
+    expect(
+      readFileSync(plain.path)
+        .subarray(2 * MIB)
+        .equals(data.subarray(2 * MIB)),
+    ).toBe(true);
+    const before = { start: BigInt(MIB), length: 512n };
+    const copy = engine.copy({ from: { fd: from.fd, offset: 0n }, to: end, length, extents: [before] });
+    await expect(copy).rejects.toMatchObject({ code: "LuksRequestInvalid" });
+  });
+
   it("may lie beyond the end of the target's data", async () => {
     const [from, to] = [file(data), file(new Uint8Array(4096))];
     const extent = { start: 0n, length: 4096n, source: BigInt(2 * MIB) };
