@@ -10,7 +10,7 @@ import type { OpenImage, Part } from "./ceph/open-image.ts";
 import { inParallel } from "./in-parallel.ts";
 import { type Piece, piecesOf } from "./pieces.ts";
 
-const AT_A_TIME = 4;
+const AT_A_TIME = 8;
 const SECTOR = 512n;
 
 /** A new image to fill. */

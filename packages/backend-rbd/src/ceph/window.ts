@@ -3,7 +3,7 @@ import { openTmpfsFile } from "@luksmith/core";
 
 /** Bytes that one slot holds: an object of the usual size. */
 export const SLOT_BYTES = 4 * 1024 * 1024;
-const SLOTS = 8;
+const SLOTS = 12;
 export const WINDOW_BYTES = SLOT_BYTES * SLOTS;
 
 /** A part of the window that is one's own until it is disposed of. */
