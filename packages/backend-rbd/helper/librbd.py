@@ -168,19 +168,25 @@ class Pool:
         """
         if self.exists(to + ".rbd"):  # an image of the old format
             raise rbd.ImageExists("the name is taken", errno.EEXIST)
+        begun = False
         try:
             with rados.WriteOpCtx() as op:
                 op.new(rados.LIBRADOS_CREATE_EXCLUSIVE)
                 op.write_full(encoded(id))
                 self.ioctx.operate_write_op(op, "rbd_id." + to)
         except rados.ObjectExists:
-            raise rbd.ImageExists("the name is taken", errno.EEXIST) from None
+            begun = self.id_of(to) == id
+            if not begun:
+                raise rbd.ImageExists("the name is taken", errno.EEXIST) from None
         try:
             names = encoded(name) + encoded(to) + encoded(id)
             self.ioctx.execute("rbd_directory", "rbd", "dir_rename_image", names)
-        except rados.Error:
-            self.ioctx.remove_object("rbd_id." + to)
-            raise
+        except rados.Error as error:
+            # One that was begun before and cut short may have come so far.
+            if not (begun and isinstance(error, rados.ObjectNotFound)):
+                if not begun:
+                    self.ioctx.remove_object("rbd_id." + to)
+                raise
         self.ioctx.remove_object("rbd_id." + name)
         return {}
 

@@ -8,8 +8,8 @@ import {
   type ImageDisk,
   type ImageServices,
   isLuksmithError,
+  type Json,
   LuksmithError,
-  operationError,
   type OpContext,
   type Rollback,
   type SnapshotTarget,
@@ -22,7 +22,8 @@ import { OpenImage } from "./ceph/open-image.ts";
 import type { RbdCluster } from "./ceph/rbd-cluster.ts";
 import { DATA_OFFSET } from "./config.ts";
 import { exportImage } from "./export-image.ts";
-import { fillImage } from "./fill-image.ts";
+import { type NewImage, writeImage } from "./new-image.ts";
+import { openCopy } from "./open-copy.ts";
 import { rbdSource } from "./rbd-source.ts";
 import { RbdHeader } from "./rbd-header.ts";
 
@@ -45,13 +46,12 @@ export class RbdImage extends Image {
   protected readonly capabilities = RBD_CAPABILITIES;
   protected override readonly payloadOffset = DATA_OFFSET / SECTOR;
   readonly #cluster: RbdCluster;
-  /** As Nova names it. */
   readonly #name: string;
 
   constructor(cluster: RbdCluster, disk: ImageDisk, services: ImageServices) {
     super(disk, services);
     this.#cluster = cluster;
-    this.#name = `${disk.instanceUuid}_${disk.name}`;
+    this.#name = nameOf(disk);
     this.path = `${cluster.label}/${this.#name}`;
   }
 
@@ -82,20 +82,36 @@ export class RbdImage extends Image {
     return BigInt((await this.#look(ctx)).size) - this.#dataOffset;
   }
 
-  /** Under a random name, which gets its own when all is there: a crash leaves what that name tells from any other. */
-  protected async allocate(request: AllocateImage, undo: Rollback, ctx: OpContext): Promise<void> {
-    const partial = `luksmith-partial-${randomUUID()}`;
-    const what = `making ${this.label}`;
-    if (await this.identify(ctx)) throw this.#exists();
-    await undo.defer({ partial });
-    const id = await this.#write(partial, request, what, ctx);
-    await undo.defer({ name: this.#name, image: id });
-    try {
-      await this.#call("publish", { name: partial, to: this.#name, id }, "making", ctx);
-    } catch (error) {
-      throw isLuksmithError(error) && error.code === "DiskExists" ? this.#exists(error) : error;
+  protected allocate(request: AllocateImage, undo: Rollback, ctx: OpContext): Promise<void> {
+    const filled = async (): Promise<NewImage> => {
+      const container = await request.container;
+      return { content: request.content, writes: container?.writes ?? [], volumeKey: container?.volumeKey };
+    };
+    return this.#make(filled, undo, ctx, request.named);
+  }
+
+  override async adopt(from: string, undo: Rollback, ctx: OpContext): Promise<void> {
+    await using copy = await openCopy(from, this.disk, DATA_OFFSET);
+    await this.#make(async () => ({ ...copy, volumeKey: undefined }), undo, ctx);
+  }
+
+  override async rename(identity: DiskIdentity, name: string, ctx: OpContext): Promise<void> {
+    const { image: id } = identity;
+    const to = nameOf({ ...this.disk, name });
+    const found = await this.identify(ctx);
+    if (found === undefined) {
+      const { id: there } = await this.#call<{ id: string | null }>(
+        "identify",
+        { name: to },
+        "looking for",
+        ctx,
+      );
+      if (there === id) return;
+      const message = `${this.path} is not there; restore it, or delete its instance`;
+      throw new LuksmithError("DiskNotFound", message, { details: { path: this.path } });
     }
-    request.named?.();
+    if (found["image"] !== id) throw this.#replaced();
+    await this.#publish(this.#name, to, id, ctx);
   }
 
   protected async header(ctx: OpContext, expected?: DiskIdentity): Promise<HeaderStore> {
@@ -103,9 +119,7 @@ export class RbdImage extends Image {
     const { image, size } = await OpenImage.open(this.#cluster, this.#name, { what }, ctx);
     if (expected === undefined || expected["image"] === image.id) return new RbdHeader(image, size);
     await image.close();
-    throw new LuksmithError("DiskReplaced", `${this.path} was replaced just now; nothing was touched`, {
-      details: { path: this.path },
-    });
+    throw this.#replaced();
   }
 
   protected async grow(virtualSize: bigint, ctx: OpContext): Promise<void> {
@@ -169,30 +183,30 @@ export class RbdImage extends Image {
     return await exportImage(guest, target, this.services, undo, ctx);
   }
 
-  /** @returns the image's id */
-  async #write(
-    partial: string,
-    { content, container: making }: AllocateImage,
-    what: string,
+  /** Under a random name, which gets its own when all is there: a crash leaves what that name tells from any other. */
+  async #make(
+    filled: () => Promise<NewImage>,
+    undo: Rollback,
     ctx: OpContext,
-  ): Promise<string> {
-    const container = await making;
-    const { layout, engine } = this.#cluster.options;
-    const size = this.#dataOffset + this.disk.virtualSize;
-    const wanted = { name: partial, size, writes: container?.writes ?? [] };
-    const { image: made, period } = await OpenImage.create(this.#cluster, wanted, layout, what, ctx);
-    await using image = made;
-    if (container && engine === "librbd" && DATA_OFFSET % period !== 0) throw unsuitable(this.label, period);
-    if (content) {
-      const volumeKey = container?.volumeKey;
-      const fill = { image, dataOffset: this.#dataOffset, volumeKey, step: `write ${this.disk.name}` };
-      await fillImage(content, fill, this.services.luks, ctx).catch((error: unknown) => {
-        throw operationError(error, ctx.signal, what, { disk: this.disk.name, path: this.path });
-      });
+    named?: () => void,
+  ): Promise<void> {
+    const partial = `luksmith-partial-${randomUUID()}`;
+    if (await this.identify(ctx)) throw this.#exists();
+    await undo.defer({ partial });
+    const { label, path, disk } = this;
+    const place = { name: partial, label, path, disk, dataOffset: this.#dataOffset };
+    const id = await writeImage(this.#cluster, place, await filled(), this.services.luks, ctx);
+    await undo.defer({ name: this.#name, image: id });
+    await this.#publish(partial, this.#name, id, ctx);
+    named?.();
+  }
+
+  async #publish(name: string, to: string, id: Json | undefined, ctx: OpContext): Promise<void> {
+    try {
+      await this.#call("publish", { name, to, id }, "naming", ctx);
+    } catch (error) {
+      throw isLuksmithError(error) && error.code === "DiskExists" ? this.#exists(error) : error;
     }
-    // Its watch and lock must be gone when it gets its name: a guest may be started then.
-    await image.close();
-    return image.id;
   }
 
   #look(ctx: OpContext): Promise<Look> {
@@ -209,6 +223,11 @@ export class RbdImage extends Image {
     return this.#cluster.call<T>(op, args, { what: `${doing} ${this.label}`, timeoutMs }, ctx);
   }
 
+  #replaced(): LuksmithError {
+    const message = `${this.path} is another image than it was; nothing was touched`;
+    return new LuksmithError("DiskReplaced", message, { details: { path: this.path } });
+  }
+
   #exists(cause?: unknown): LuksmithError {
     const message = `${this.path} exists already and was not touched; remove or rename that image`;
     return new LuksmithError("DiskExists", message, { cause, details: { path: this.path } });
@@ -220,9 +239,7 @@ export class RbdImage extends Image {
   }
 }
 
-function unsuitable(label: string, period: number): LuksmithError {
-  return new LuksmithError(
-    "ConfigInvalid",
-    `librbd cannot decrypt ${label}: its objects repeat after ${period} bytes, which must divide ${DATA_OFFSET}; set [luksmith:backend-rbd] object_size, or encryption_engine = qemu`,
-  );
+/** As Nova names it. */
+function nameOf({ instanceUuid, name }: ImageDisk): string {
+  return `${instanceUuid}_${name}`;
 }
