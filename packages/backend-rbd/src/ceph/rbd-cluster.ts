@@ -97,6 +97,8 @@ export class RbdCluster implements AsyncDisposable {
           client_mount_timeout: String(connectTimeoutMs / 1000),
           rados_mon_op_timeout: String(connectTimeoutMs / 1000),
           rados_osd_op_timeout: String(operationTimeoutMs / 1000),
+          // What is written is not read again, and is on the OSDs when the write is answered.
+          rbd_cache: "false",
           // A process that may be one of many: no sockets and logs of its own.
           admin_socket: "",
           log_file: "",
