@@ -49,8 +49,8 @@ function daemonsOf({ stateDirectory }: CephInfo): readonly string[] {
   return readdirSync("/proc").filter((entry) => {
     if (!/^\d+$/.test(entry)) return false;
     try {
-      const words = readFileSync(`/proc/${entry}/cmdline`, "utf8").split("\0");
-      return words[0]?.startsWith("ceph-") === true && words.includes(`${stateDirectory}/ceph.conf`);
+      const [program = "", ...words] = readFileSync(`/proc/${entry}/cmdline`, "utf8").split("\0");
+      return program.startsWith("ceph-") && words.includes(`${stateDirectory}/ceph.conf`);
     } catch {
       return false;
     }
