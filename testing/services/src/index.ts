@@ -29,3 +29,6 @@ export { sharedLibvirt } from "./shared/shared-libvirt.ts";
 export { CephEnv, type CephInfo } from "./ceph/ceph-env.ts";
 export { OwnCeph, startCeph } from "./ceph/start-ceph.ts";
 export { sharedCeph } from "./shared/shared-ceph.ts";
+export { DmKernel, type DmKernelInfo, type LentVolumeGroup } from "./dm-kernel/dm-kernel.ts";
+export { OwnDmKernel, startDmKernel } from "./dm-kernel/start-dm-kernel.ts";
+export { sharedDmKernel } from "./shared/shared-dm-kernel.ts";

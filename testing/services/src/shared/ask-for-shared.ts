@@ -7,23 +7,23 @@ declare module "vitest" {
     readonly luksmithServices: string;
     readonly luksmithLibvirt: string;
     readonly luksmithCeph: string;
+    readonly luksmithDmKernel: string;
   }
 }
 
-/** The kinds of environments. */
-type SharedKind = "luksmithServices" | "luksmithLibvirt" | "luksmithCeph";
+export type SharedService = "luksmithServices" | "luksmithLibvirt" | "luksmithCeph" | "luksmithDmKernel";
 
 /** What comes over the socket, as JSON. */
 export type SharedAnswer<Info> = { readonly info: Info } | { readonly error: string };
 
 /** Asks the run's global setup for an environment; the first one who asks waits until it is there. */
-export async function askForShared<Info>(which: SharedKind): Promise<Info> {
+export async function askForShared<Info>(which: SharedService): Promise<Info> {
   const answer = JSON.parse(await text(connect(await socketPath(which)))) as SharedAnswer<Info>;
   if ("error" in answer) throw new Error(answer.error);
   return answer.info;
 }
 
-async function socketPath(which: SharedKind): Promise<string> {
+async function socketPath(which: SharedService): Promise<string> {
   // Only here: outside of a test, vitest cannot be loaded, and the rest of this package works there.
   const { inject } = await import("vitest");
   // The types say that it is there; they do not know the configuration.

@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { startCeph } from "../ceph/start-ceph.ts";
+import { startDmKernel } from "../dm-kernel/start-dm-kernel.ts";
 import { startLibvirt } from "../libvirt/start-libvirt.ts";
 import { startOpenStack } from "../openstack/start-openstack.ts";
-import type { SharedAnswer } from "./ask-for-shared.ts";
+import type { SharedAnswer, SharedService } from "./ask-for-shared.ts";
 
 /** Something that runs, and what a test in another process needs to know to use it; JSON. */
 interface Environment extends AsyncDisposable {
@@ -21,16 +22,18 @@ interface Environment extends AsyncDisposable {
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), "luksmith-services-"));
-  const [openstack, libvirt] = [join(directory, "socket"), join(directory, "libvirt")];
-  const ceph = join(directory, "ceph");
-  const teardowns = [
-    await offer(openstack, startOpenStack),
-    await offer(libvirt, startLibvirt),
-    await offer(ceph, startCeph),
-  ];
-  project.provide("luksmithServices", openstack);
-  project.provide("luksmithLibvirt", libvirt);
-  project.provide("luksmithCeph", ceph);
+  const starts: Readonly<Record<SharedService, () => Promise<Environment>>> = {
+    luksmithServices: startOpenStack,
+    luksmithLibvirt: startLibvirt,
+    luksmithCeph: startCeph,
+    luksmithDmKernel: startDmKernel,
+  };
+  const teardowns: (() => Promise<void>)[] = [];
+  for (const [name, start] of Object.entries(starts)) {
+    const path = join(directory, name);
+    teardowns.push(await offer(path, start));
+    project.provide(name as SharedService, path);
+  }
   return async () => {
     await Promise.all(teardowns.map((teardown) => teardown()));
     await rm(directory, { recursive: true, force: true });
