@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { DmKernel } from "./dm-kernel.ts";
+import { startDmKernel } from "./start-dm-kernel.ts";
 import { sharedDmKernel } from "../shared/shared-dm-kernel.ts";
 
 /** One test, as vitest's JSON reporter has it. */
@@ -20,6 +22,13 @@ interface ReportedFile {
   readonly assertionResults: readonly ReportedTest[];
 }
 
+export interface InsideOptions {
+  /** More for vgcreate. */
+  readonly vgcreate?: readonly string[];
+  /** Boots one for these tests, in place of the run's: it has one processor, and the host may have more. */
+  readonly ownKernel?: boolean;
+}
+
 const AGAIN_TIMEOUT_MS = 180_000;
 
 /**
@@ -27,19 +36,17 @@ const AGAIN_TIMEOUT_MS = 180_000;
  * They find a volume group of their own in `process.env.LUKSMITH_TEST_VG`. To be awaited at the top of a test file: the names
  * are known when they have run. A retry of one that failed runs that one again.
  * @param where a file or directory, absolute
- * @param options more for vgcreate
  */
-export async function testsInside(
-  where: string,
-  options: { vgcreate?: readonly string[] } = {},
-): Promise<void> {
-  const files = await runInside(where, options.vgcreate ?? []);
+export async function testsInside(where: string, options: InsideOptions = {}): Promise<void> {
+  const { vgcreate = [], ownKernel = false } = options;
+  await using own = ownKernel ? await startDmKernel() : undefined;
+  const files = await runInside(own ?? (await sharedDmKernel()), where, vgcreate);
   for (const file of files) {
     describe(`${relative(where, file.name)} in the kernel`, () => {
       if (file.assertionResults.length === 0) {
         test("runs", () => expect.unreachable(file.message || "there are no tests in it"));
       }
-      for (const each of file.assertionResults) report(each, where, options.vgcreate ?? []);
+      for (const each of file.assertionResults) report(each, where, vgcreate);
     });
   }
 }
@@ -51,7 +58,7 @@ function report(first: ReportedTest, where: string, vgcreate: readonly string[])
     async ({ skip, task }) => {
       let seen = first;
       if ((task.result?.retryCount ?? 0) > 0) {
-        const files = await runInside(where, vgcreate, first.fullName);
+        const files = await runInside(await sharedDmKernel(), where, vgcreate, first.fullName);
         const found = files.flatMap((file) => file.assertionResults);
         seen = found.find(({ fullName }) => fullName === first.fullName) ?? first;
       }
@@ -63,11 +70,11 @@ function report(first: ReportedTest, where: string, vgcreate: readonly string[])
 }
 
 async function runInside(
+  kernel: DmKernel,
   where: string,
   vgcreate: readonly string[],
   only?: string,
 ): Promise<readonly ReportedFile[]> {
-  const kernel = await sharedDmKernel();
   await using group = await kernel.volumeGroup(vgcreate);
   const { workspace } = kernel.info;
   const output = join(kernel.sharedDirectory, `${randomUUID()}.json`);
@@ -79,7 +86,13 @@ async function runInside(
     [process.execPath, vitest, "run", `--config=${config}`, ...reporting, ...filter, where],
     {
       cwd: workspace,
-      env: { LUKSMITH_TEST_VG: group.name, PATH: "/usr/sbin:/usr/bin:/sbin:/bin", CI: "1", NO_COLOR: "1" },
+      env: {
+        LUKSMITH_TEST_VG: group.name,
+        PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+        CI: "1",
+        NODE_COMPILE_CACHE: "/tmp/node-compile-cache",
+        NO_COLOR: "1",
+      },
     },
   );
   const said = `${result.stdout.toString()}${result.stderr.toString()}`;
