@@ -11,7 +11,8 @@ export type LayerSource = LayerPlace & {
 
 export type LayerPlace =
   | { readonly type: "file"; readonly file: string }
-  | { readonly type: "block"; readonly dev: string }
+  /** `size`: bytes of the device that are the disk's, header included; absent: all. */
+  | { readonly type: "block"; readonly dev: string; readonly size?: number }
   | RbdPlace;
 
 /** `<source>`. The encryption is the source's, not the disk's: that is what migration and backing chains need. */
@@ -20,10 +21,21 @@ export function sourceElement(place: LayerPlace, encryption: readonly XmlElement
     case "file":
       return { name: "source", attributes: { file: place.file }, content: encryption };
     case "block":
-      return { name: "source", attributes: { dev: place.dev }, content: encryption };
+      return {
+        name: "source",
+        attributes: { dev: place.dev },
+        content: [...encryption, ...slices(place.size)],
+      };
     case "network":
       return rbdElement(place, encryption);
   }
+}
+
+/** Keeps the guest from what is behind the disk on its device. Of the storage: the LUKS header is within. */
+function slices(size: number | undefined): readonly XmlElement[] {
+  if (size === undefined) return [];
+  const slice = { name: "slice", attributes: { type: "storage", offset: "0", size: String(size) } };
+  return [{ name: "slices", content: [slice] }];
 }
 
 /** `<encryption>` with the secret that opens it. */

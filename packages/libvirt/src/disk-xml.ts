@@ -1,6 +1,6 @@
 import type { HostConfig, PlacedDisk } from "@luksmith/core/host";
 import { cacheMode, ioMode } from "./cache-mode.ts";
-import { encryptionElement, layerElement, sourceElement } from "./disk-source-xml.ts";
+import { encryptionElement, layerElement, type LayerPlace, sourceElement } from "./disk-source-xml.ts";
 import { writeXml, type XmlElement } from "./xml-element.ts";
 
 /** The host's choices; Nova's options of the same names. */
@@ -46,7 +46,7 @@ export function diskElement(disk: GuestDisk, options: DiskXmlOptions = {}): XmlE
   const encrypted = disk.encrypted ? [encryption(disk)] : [];
   const content = [
     driver(disk, options),
-    sourceElement(source, encrypted),
+    sourceElement(limited(disk), encrypted),
     ...backingStore(disk),
     target(disk),
   ];
@@ -55,6 +55,12 @@ export function diskElement(disk: GuestDisk, options: DiskXmlOptions = {}): XmlE
     content.push({ name: "boot", attributes: { order: String(options.bootOrder) } });
   }
   return { name: "disk", attributes: { type: source.type, device: mapping.type }, content };
+}
+
+/** A device that may be longer than the disk is given with the disk's size. */
+function limited({ source, virtual_size: virtualSize }: GuestDisk): GuestDisk["source"] & LayerPlace {
+  if (source.type !== "block" || source.dataOffset === undefined) return source;
+  return { ...source, size: source.dataOffset + virtualSize };
 }
 
 function driver({ source }: GuestDisk, options: DiskXmlOptions): XmlElement {

@@ -80,6 +80,17 @@ describe("diskXml", () => {
     expect(diskXml(device, { sparseLogicalVolumes: true })).not.toContain("io=");
   });
 
+  test("limits a device to the disk that is on it, header included", () => {
+    const source = { type: "block", dev: "/dev/vg/lv", format: "raw", dataOffset: 2_097_152 } as const;
+    const disk = placedDisk({ source });
+    const size = String(2_097_152 + disk.virtual_size);
+    expect(diskXml(disk)).toMatch(
+      new RegExp(
+        `</encryption>\\s*<slices>\\s*<slice type='storage' offset='0' size='${size}'/>\\s*</slices>\\s*</source>`,
+      ),
+    );
+  });
+
   test("takes discard from hw_disk_discard", async () => {
     const folder = mkdtempSync(join(tmpdir(), "luksmith-discard-"));
     try {

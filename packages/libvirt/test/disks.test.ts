@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { GuestConsole, sharedLibvirt, startLibvirt } from "@luksmith/testing-services";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { connectLibvirt } from "../src/client.ts";
@@ -35,6 +35,27 @@ test("a guest's disk may be a block device", async (context) => {
   expect(await b.libvirt.disks.info(uuid, "vda", b.ctx)).toMatchObject({ capacity: 16n * MIB });
   await b.libvirt.domains.destroy(uuid, b.ctx);
   expect(readFileSync(made.file).includes(CANARY)).toBe(false);
+}, 180_000);
+
+test("a guest sees of a device that is longer than its disk no more than the disk", async () => {
+  const b = await Bench.open(await sharedLibvirt());
+  const { uuid, console } = await b.boot([b.disk("vda")]);
+  const later = b.disk("vdb", 8);
+  appendFileSync(later.file, Buffer.alloc(3 * Number(MIB), 255));
+  const source = { type: "block", dev: later.file, format: "raw", dataOffset: 2 * Number(MIB) } as const;
+  // Not every machine has block devices to spare; libvirt treats a file's slices as a device's.
+  const xml = diskXml({ ...later.disk, source })
+    .replace("type='block'", "type='file'")
+    .replace("<source dev=", "<source file=");
+  await b.secrets.ensure(secretOf(uuid, later), later.passphrase, b.ctx);
+  await b.libvirt.disks.attach(uuid, xml, b.ctx);
+  await console.run("while [ ! -b /dev/vdb ]; do sleep 0.1; done");
+  expect(await console.size("/dev/vdb")).toBe(8n * MIB);
+  await console.write("/dev/vdb", CANARY);
+  expect(await console.holds("/dev/vdb", CANARY)).toBe(true);
+  await b.libvirt.domains.destroy(uuid, b.ctx);
+  const end = readFileSync(later.file).subarray(-3 * Number(MIB));
+  expect(end.every((byte) => byte === 255)).toBe(true);
 }, 180_000);
 
 describe("a disk that is plugged in while the guest runs", () => {

@@ -24,6 +24,9 @@ describe("libvirt's own schema", () => {
     const disks = [
       diskXml(placedDisk()),
       diskXml(block, { discard: "unmap" }),
+      diskXml(
+        placedDisk({ source: { type: "block", dev: "/dev/vg/a", format: "raw", dataOffset: 2_097_152 } }),
+      ),
       diskXml(qcow2, options),
       diskXml(plainDisk({ mapping: { bus: "ide", dev: "hda", type: "cdrom" } })),
     ];

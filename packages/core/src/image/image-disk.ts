@@ -40,11 +40,7 @@ export type DiskSource = {
   readonly format: "raw" | "qcow2";
   /** Only for an overlay. */
   readonly backing?: BackingSource;
-} & (
-  | { readonly type: "file"; readonly file: string }
-  | { readonly type: "block"; readonly dev: string }
-  | RbdPlace
-);
+} & ({ readonly type: "file"; readonly file: string } | BlockSource | RbdPlace);
 
 /** An image in Ceph, as a guest's QEMU gets at it. */
 export interface RbdPlace {
@@ -58,6 +54,13 @@ export interface RbdPlace {
   readonly auth?: { readonly username: string; readonly secretId: string };
   /** What decrypts: QEMU's own LUKS (the default), or librbd. */
   readonly engine?: "qemu" | "librbd";
+}
+
+export interface BlockSource {
+  readonly type: "block";
+  readonly dev: string;
+  /** Bytes before the guest's first, on a device that may be longer than the disk: that ends its virtual size after them. */
+  readonly dataOffset?: number;
 }
 
 /** What tells this very disk from another under the same name; a backend's own (device and inode, an image id). */
