@@ -23,6 +23,9 @@ import { RecordingRollback } from "./recording-rollback.ts";
 
 export const MIB = 1024 * 1024;
 
+/** One for all benches of a process, which it does not keep alive: its thread takes longer to start than most rules. */
+const LUKS = new LuksEngine({ threads: 1 });
+
 /** A disk that was made, with what made it. */
 export interface MadeDisk {
   readonly image: Image;
@@ -38,7 +41,6 @@ export class BackendBench implements AsyncDisposable {
   readonly commands = new RecordingCommands(hostCommands());
   readonly ctx: TestContext = testContext();
   readonly services: ImageServices;
-  readonly #luks = new LuksEngine({ threads: 1 });
   readonly #passphrases: Passphrase[] = [];
   readonly #cachePath = mkdtempSync(join(tmpdir(), "luksmith-cache-"));
   #fixture: ImageBackendFixture | undefined;
@@ -46,12 +48,12 @@ export class BackendBench implements AsyncDisposable {
   private constructor(policy: Partial<ImagePolicy>) {
     this.services = {
       keys: this.keys,
-      luks: this.#luks,
+      luks: LUKS,
       commands: this.commands,
       cache: new ImageCache({
         instancesPath: this.#cachePath,
         commands: this.commands,
-        luks: this.#luks,
+        luks: LUKS,
         timeoutMs: 60_000,
       }),
       policy: {
@@ -118,7 +120,6 @@ export class BackendBench implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#fixture?.[Symbol.asyncDispose]();
-    await this.#luks[Symbol.asyncDispose]();
     for (const passphrase of this.#passphrases) passphrase[Symbol.dispose]();
     await this.keys.close();
     rmSync(this.#cachePath, { recursive: true, force: true });

@@ -1,4 +1,5 @@
-export { BackendBench, type MadeDisk } from "./backend-bench.ts";
+export { BackendBench, type MadeDisk, MIB } from "./backend-bench.ts";
+export { expectError, expectUntouched, sourceImage } from "./bench-steps.ts";
 export { describeImageBackend } from "./describe-image-backend.ts";
 export type {
   DiskOracle,
