@@ -64,6 +64,8 @@ export const ERROR_CODES = {
   ...IMAGE_REFUSALS,
   TargetExists: "conflict",
   NoSpace: "unavailable",
+  VolumeGroupUnusable: "unavailable",
+  DeviceNodeStale: "integrity",
   UnsupportedOperation: "unsupported",
   // instances and state
   InstanceNotFound: "not-found",

@@ -1,0 +1,4 @@
+import { describeImageBackend } from "@luksmith/testkit";
+import { lvmFixture, THIN } from "../lvm-fixture.ts";
+
+describeImageBackend("lvm, thin", (services) => lvmFixture(services, THIN));
