@@ -19,5 +19,11 @@ export { type CipherNames, VolumeKey } from "./keys/volume-key.ts";
 export { LUKS_ERROR_CODES, LuksError, type LuksErrorCategory, type LuksErrorCode } from "./luks-error.ts";
 export { GeneratedPassphrase, Passphrase } from "./passphrase.ts";
 export { type Unlocked, unlock, type UnlockOptions } from "./unlock.ts";
-export type { CopyEnd, CopyExtent, CopyRequest, FindDataRequest } from "./engine/copy-request.ts";
+export type {
+  CompareRequest,
+  CopyEnd,
+  CopyExtent,
+  CopyRequest,
+  FindDataRequest,
+} from "./engine/copy-request.ts";
 export { LuksEngine } from "./engine/luks-engine.ts";

@@ -81,3 +81,12 @@ describe("GeneratedPassphrase", () => {
     }
   });
 });
+
+it("a hexadecimal key has its bits, and is a generated one", () => {
+  using key = GeneratedPassphrase.hexKey(256);
+  using other = GeneratedPassphrase.hexKey(256);
+  key.use((bytes) => expect(Buffer.from(bytes).toString("latin1")).toMatch(/^[0-9a-f]{64}$/u));
+  expect(key.equals(other)).toBe(false);
+  expect(GeneratedPassphrase.is(key)).toBe(true);
+  for (const bits of [0, 64, 129]) expect(() => GeneratedPassphrase.hexKey(bits)).toThrow(RangeError);
+});

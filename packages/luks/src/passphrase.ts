@@ -6,6 +6,9 @@ const REDACTED = "[redacted]";
 /** Bytes of entropy in a generated passphrase, before base64. */
 const GENERATED_BYTES = 64;
 
+/** Below that, nobody could do without key stretching. */
+const LEAST_KEY_BITS = 128;
+
 /**
  * A passphrase that opens a key slot, held in one wipeable buffer. The only home of secrets in this project: it prints
  * as `[redacted]` in strings, JSON, `util.inspect` and logs. The creator owns it and disposes it (`using`); every
@@ -75,7 +78,7 @@ export class Passphrase implements Disposable {
 /**
  * A passphrase that Luksmith made: 64 bytes of the OS random source as base64 text (88 characters, no newline). It
  * carries 512 random bits, so key stretching buys nothing: only this type is accepted with the format's floor of 1000
- * PBKDF2 iterations.
+ * PBKDF2 iterations. The same holds for the hexadecimal keys of `hexKey`.
  */
 export class GeneratedPassphrase extends Passphrase {
   // oxlint-disable-next-line no-unused-private-class-members -- a brand: `is` only looks whether it is there
@@ -88,6 +91,23 @@ export class GeneratedPassphrase extends Passphrase {
   static create(): GeneratedPassphrase {
     const random = randomFillSync(new Uint8Array(GENERATED_BYTES));
     const text = encodeBase64(random);
+    try {
+      return new GeneratedPassphrase(text);
+    } finally {
+      random.fill(0);
+      text.fill(0);
+    }
+  }
+
+  /**
+   * A symmetric key of `bits` (a multiple of 8, 128 at least) as lowercase hexadecimal text: what Nova gives to dm-crypt.
+   */
+  static hexKey(bits: number): GeneratedPassphrase {
+    if (!Number.isInteger(bits / 8) || bits < LEAST_KEY_BITS) {
+      throw new RangeError(`a key has ${LEAST_KEY_BITS} bits at least, in whole bytes, not ${bits}`);
+    }
+    const random = randomFillSync(new Uint8Array(bits / 8));
+    const text = encodeHex(random);
     try {
       return new GeneratedPassphrase(text);
     } finally {
@@ -139,6 +159,18 @@ function encodeBase64(bytes: Uint8Array): Uint8Array {
     out[o + 1] = ALPHABET[(word >> 12) & 63] ?? 0;
     if (left > 1) out[o + 2] = ALPHABET[(word >> 6) & 63] ?? 0;
     if (left > 2) out[o + 3] = ALPHABET[word & 63] ?? 0;
+  }
+  return out;
+}
+
+const DIGITS = Uint8Array.from(Buffer.from("0123456789abcdef"));
+
+/** Hexadecimal into a buffer, for the same reason. */
+function encodeHex(bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(bytes.length * 2);
+  for (const [index, byte] of bytes.entries()) {
+    out[index * 2] = DIGITS[byte >> 4] ?? 0;
+    out[index * 2 + 1] = DIGITS[byte & 15] ?? 0;
   }
   return out;
 }

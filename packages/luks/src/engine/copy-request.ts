@@ -59,6 +59,20 @@ export interface FindDataRequest {
   signal?: AbortSignal;
 }
 
+/** Data to compare on two ends, at the same place of both. */
+export interface CompareRequest {
+  from: CopyEnd;
+  to: CopyEnd;
+  /** Bytes of the whole data, as a copy's. */
+  length: bigint;
+  /** Which parts to compare, default everything. */
+  extents?: readonly CopyExtent[];
+  /** As a copy's. */
+  signal?: AbortSignal;
+  /** As a copy's. */
+  onProgress?(done: bigint, total: bigint): void;
+}
+
 /** A part of the data in numbers: offsets of files stay below 2^53. */
 export interface Span {
   start: number;

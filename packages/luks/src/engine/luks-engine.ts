@@ -9,16 +9,17 @@ import { VolumeKey } from "../keys/volume-key.ts";
 import { LuksError } from "../luks-error.ts";
 import { GeneratedPassphrase, type Passphrase } from "../passphrase.ts";
 import type { Unlocked, UnlockOptions } from "../unlock.ts";
-import { type CopyEnd, type CopyRequest, copySpans, type FindDataRequest } from "./copy-request.ts";
+import { type CompareRequest, type CopyRequest, copySpans, type FindDataRequest } from "./copy-request.ts";
 import { OpenedContainers } from "./opened-containers.ts";
 import { PreparedContainers } from "./prepared-containers.ts";
 import { areaOf } from "./retained-areas.ts";
 import {
   type BulkJob,
   type Job,
+  newCancel,
   type Results,
   unwireKey,
-  type WireEnd,
+  wireEnd,
   wireKey,
   wirePassphrase,
 } from "./wire.ts";
@@ -188,6 +189,21 @@ export class LuksEngine implements AsyncDisposable {
     return found;
   }
 
+  /**
+   * Compares the data of two ends, each decrypted in memory. It settles only when no read is under way any more.
+   * @returns bytes to the first place (of 64 KiB) that differs; undefined: the same @throws as `copy`
+   */
+  async firstDifference(request: CompareRequest): Promise<bigint | undefined> {
+    const { from, to, length, signal } = request;
+    signal?.throwIfAborted();
+    const spans = copySpans(request);
+    const total = BigInt(spans.reduce((sum, span) => sum + span.length, 0));
+    const ends = { from: wireEnd(from), to: wireEnd(to), length: Number(length) };
+    const job = { kind: "compare", ...ends, spans, cancel: newCancel() } as const;
+    const { first } = await this.#runBulk(job, signal, (done) => request.onProgress?.(BigInt(done), total));
+    return first === undefined ? undefined : BigInt(first);
+  }
+
   /** Stops the threads; jobs that are still running are rejected. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#prepared[Symbol.dispose]();
@@ -229,15 +245,6 @@ export class LuksEngine implements AsyncDisposable {
   }
 }
 
-function newCancel(): SharedArrayBuffer {
-  return new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-}
-
 function copyOf(key: VolumeKey): VolumeKey {
   return key.use((bytes) => VolumeKey.take(Uint8Array.from(bytes), key));
-}
-
-function wireEnd({ fd, offset, volumeKey }: CopyEnd): WireEnd {
-  const end = { fd, offset: Number(offset) };
-  return volumeKey === undefined ? end : { ...end, volumeKey: wireKey(volumeKey) };
 }

@@ -2,7 +2,7 @@ import type { LuksHeader } from "../header/luks-header.ts";
 import type { HeaderWrite } from "../header-write.ts";
 import { type CipherNames, VolumeKey } from "../keys/volume-key.ts";
 import type { Passphrase } from "../passphrase.ts";
-import type { Span } from "./copy-request.ts";
+import type { CopyEnd, Span } from "./copy-request.ts";
 import type { WireError } from "./wire-error.ts";
 
 /** A volume key on its way between threads, in a buffer of its own that the receiver wipes. */
@@ -81,13 +81,25 @@ export interface FindDataJob {
   cancel: SharedArrayBuffer;
 }
 
+/** Tells whether two ends hold the same data. */
+export interface CompareJob {
+  kind: "compare";
+  from: WireEnd;
+  to: WireEnd;
+  /** Bytes of the whole data. */
+  length: number;
+  spans: Span[];
+  /** As a copy's. */
+  cancel: SharedArrayBuffer;
+}
+
 /** Jobs that take long, and a thread's buffers. */
-export type BulkJob = CopyJob | FindDataJob;
+export type BulkJob = CopyJob | FindDataJob | CompareJob;
 
 export type Job = FormatJob | PrepareJob | UnlockFormattedJob | UnlockJob | AddKeySlotJob | BulkJob;
 
 export function isBulk(job: Job): job is BulkJob {
-  return job.kind === "copy" || job.kind === "find-data";
+  return job.kind === "copy" || job.kind === "find-data" || job.kind === "compare";
 }
 
 /** What each kind of job answers. */
@@ -100,6 +112,8 @@ export interface Results {
   copy: { bytes: number };
   /** A byte for each unit from that of the first span's start on, 0: nothing but zeros. */
   "find-data": { found: Uint8Array<ArrayBuffer> };
+  /** Bytes from the start of the data to the first that may differ; absent: the same. */
+  compare: { first?: number };
 }
 
 export type Result = Results[keyof Results];
@@ -125,6 +139,17 @@ export function wireKey(volumeKey: VolumeKey): WireKey {
   return volumeKey.use((bytes) => ({ bytes: new Uint8Array(bytes), cipherName, cipherMode }));
 }
 
+/** Copies one side of a copy for a message. */
+export function wireEnd({ fd, offset, volumeKey }: CopyEnd): WireEnd {
+  const end = { fd, offset: Number(offset) };
+  return volumeKey === undefined ? end : { ...end, volumeKey: wireKey(volumeKey) };
+}
+
+/** What a bulk job looks at to know whether to stop. */
+export function newCancel(): SharedArrayBuffer {
+  return new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+}
+
 /** Makes the key of a message usable and wipes the message. */
 export function unwireKey(key: WireKey): VolumeKey {
   return VolumeKey.take(key.bytes, key);
@@ -142,9 +167,10 @@ export function secretsOf(job: Job): Uint8Array<ArrayBuffer>[] {
       return [job.passphrase, job.volumeKey.bytes];
     case "copy":
     case "find-data":
+    case "compare":
       break;
   }
-  const ends = job.kind === "copy" ? [job.from, job.to] : [job.from];
+  const ends = job.kind === "find-data" ? [job.from] : [job.from, job.to];
   return ends.flatMap((end) => (end === "zero" || end.volumeKey === undefined ? [] : [end.volumeKey.bytes]));
 }
 

@@ -7,11 +7,11 @@ import { prepareStripesWhenIdle } from "../keys/prepared-stripes.ts";
 import { Passphrase } from "../passphrase.ts";
 import { unlock } from "../unlock.ts";
 import { areaOf, RetainedAreas } from "./retained-areas.ts";
+import { runCompare } from "./compare.ts";
 import { runCopy } from "./copy-loop.ts";
 import { runFindData } from "./find-data.ts";
 import {
   type AddKeySlotJob,
-  type CopyJob,
   type FormatJob,
   isBulk,
   type Job,
@@ -58,7 +58,8 @@ function reply(message: ReplyMessage, transfer: ArrayBuffer[] = []): void {
 }
 
 async function perform(id: number, job: Job): Promise<{ result: Result; transfers?: ArrayBuffer[] }> {
-  if (job.kind === "copy") return { result: await copy(id, job) };
+  if (job.kind === "copy") return { result: await runCopy(job, progressOf(id)) };
+  if (job.kind === "compare") return { result: await runCompare(job, progressOf(id)) };
   if (job.kind === "find-data") {
     const result = await runFindData(job);
     return { result, transfers: [result.found.buffer] };
@@ -77,13 +78,13 @@ async function perform(id: number, job: Job): Promise<{ result: Result; transfer
   return { result, transfers: [result.volumeKey.bytes.buffer, ...ownBuffers(result.writes)] };
 }
 
-function copy(id: number, job: CopyJob): Promise<Results["copy"]> {
+function progressOf(id: number): (bytes: number) => void {
   let last = performance.now();
-  return runCopy(job, (progress) => {
+  return (progress) => {
     if (performance.now() - last < PROGRESS_EVERY) return;
     last = performance.now();
     reply({ id, progress });
-  });
+  };
 }
 
 function format(job: FormatJob): Results["format"] {
