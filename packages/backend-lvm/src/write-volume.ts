@@ -29,7 +29,7 @@ export async function writeVolume(
     const area = new Uint8Array(dataOffset);
     for (const { offset, bytes } of container.writes) area.set(bytes, offset);
     await writeFully(device, area, 0);
-  } else if (!blank) {
+  } else if (!blank && request.opaque !== true) {
     await writeZeros(device, { start: 0n, length: disk.virtualSize }, `clear ${disk.name}`, luks, ctx);
   }
   if (!content) return;

@@ -60,11 +60,15 @@ export {
 } from "./plugin/plugin.ts";
 export {
   type BackendCapabilities,
+  type BackendExtension,
+  BackendExtensions,
+  type FoundDisk,
   type ImageBackend,
   ImageBackends,
   type ImagePolicy,
   type ImageServices,
   ImageServicesToken,
+  type KeyOptions,
 } from "./image/image-backend.ts";
 export { type CreateImage, Image, type NewKey } from "./image/image.ts";
 export type { AllocateImage } from "./image/image-hooks.ts";
@@ -89,6 +93,7 @@ export type {
   ImageDisk,
   RbdPlace,
 } from "./image/image-disk.ts";
+export { type BytesPlace, type OpenBytes } from "./image/open-bytes.ts";
 export type { Json, Rollback, UndoRecord } from "./image/rollback.ts";
 export { type OpenContent, openContent } from "./image/disk-content-source.ts";
 export { makeFilesystem } from "./image/filesystem-template.ts";

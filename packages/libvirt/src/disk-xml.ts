@@ -43,7 +43,8 @@ export function diskXml(disk: GuestDisk, options: DiskXmlOptions = {}): string {
 
 export function diskElement(disk: GuestDisk, options: DiskXmlOptions = {}): XmlElement {
   const { source, mapping } = disk;
-  const encrypted = disk.encrypted ? [encryption(disk)] : [];
+  // In dm-crypt's plain mode the kernel decrypts: QEMU sees a block device like any other.
+  const encrypted = disk.encrypted && disk.encryption_format !== "plain" ? [encryption(disk)] : [];
   const content = [
     driver(disk, options),
     sourceElement(limited(disk), encrypted),

@@ -115,7 +115,7 @@ export const NOVA_OPTIONS = [
     default: false,
     owner: "nova",
     deprecated: { since: "Luksmith 1.0.0", replacement: EPHEMERAL_ENCRYPTION },
-    help: "Put dm-crypt in plain mode under every disk of the lvm backend.",
+    help: "Put dm-crypt in plain mode under every disk of the lvm backend; needs `@luksmith/legacy-dmcrypt`.",
   },
   {
     section: "ephemeral_storage_encryption",

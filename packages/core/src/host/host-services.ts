@@ -8,6 +8,8 @@ import { type Resolver, token } from "../di/token.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import { type Hypervisor, Hypervisors } from "../guest/hypervisor.ts";
 import {
+  type BackendExtension,
+  BackendExtensions,
   type ImageBackend,
   ImageBackends,
   type ImageServices,
@@ -156,8 +158,20 @@ export class HostServices implements AsyncDisposable {
     return this.#container.get(Images);
   }
 
+  get backendExtensions(): readonly BackendExtension[] {
+    return this.#container.all(BackendExtensions);
+  }
+
+  /** As the plugins provide them, with what others add to them. */
   get backends(): readonly ImageBackend[] {
-    return this.#container.all(ImageBackends);
+    const extensions = this.backendExtensions;
+    return this.#container
+      .all(ImageBackends)
+      .map((backend) =>
+        extensions
+          .filter(({ backend: name }) => name === backend.name)
+          .reduce((extended, extension) => extension.extend(extended), backend),
+      );
   }
 
   get traitProviders(): readonly TraitProvider[] {
@@ -186,7 +200,7 @@ export class HostServices implements AsyncDisposable {
     ) {
       throw new LuksmithError(
         "ConfigInvalid",
-        `[ephemeral_storage_encryption] enabled needs images_type = lvm; with ${backend.name}, unset it and ask for encryption by flavor or image (hw:ephemeral_encryption)`,
+        `[ephemeral_storage_encryption] enabled needs images_type = lvm and @luksmith/legacy-dmcrypt in [luksmith] plugins; the backend ${backend.name} cannot do it here: unset it and ask for encryption by flavor or image (hw:ephemeral_encryption)`,
         { details: { backend: backend.name } },
       );
     }

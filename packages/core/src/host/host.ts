@@ -72,6 +72,11 @@ export class ReadableHost implements AsyncDisposable {
   }
 }
 
+interface ClaimOptions {
+  readonly moving?: boolean;
+  readonly reencrypting?: boolean;
+}
+
 /** A host opened for writing: holds the lock, and has recovered what an earlier process left unfinished. */
 export class WritableHost extends ReadableHost {
   readonly journal: Journal;
@@ -117,14 +122,15 @@ export class WritableHost extends ReadableHost {
   /**
    * Reserves an instance or snapshot for one operation. Dispose when it has ended.
    * @param taken unfinished operations whose work the new one takes over
-   * @param options `moving`: also one that is on its way between two hosts
+   * @param options `moving`: also one that is on its way between two hosts; `reencrypting`: also one with a disk that is being
+   * copied into a new one
    * @throws `InstanceBusy`: another operation on it is running; `RecoveryIncomplete`: its last one has not ended, and
    * recovery, which tried when the host was opened, could not end it
    */
   claim(
     uuid: string,
     taken: readonly OpenOperation[] = [],
-    { moving = false }: { readonly moving?: boolean } = {},
+    { moving = false, reencrypting = false }: ClaimOptions = {},
   ): Disposable {
     if (this.#claimed.has(uuid)) {
       throw new LuksmithError(
@@ -142,6 +148,7 @@ export class WritableHost extends ReadableHost {
     if (open) throw notRecovered(open, this.#recovery);
     const way = this.#inventory.guests.find(uuid)?.moving ?? false;
     if (!moving && way !== false) throw isMoving(uuid, way);
+    if (!reencrypting && this.#inventory.reencryptions.of(uuid).length > 0) throw isReencrypting(uuid);
     return this.#reserve(uuid);
   }
 
@@ -208,5 +215,13 @@ function notRecovered(open: OpenOperation, recovery: RecoveryReport): LuksmithEr
     "RecoveryIncomplete",
     `the ${open.kind} of ${open.subject} that began ${open.startedAt} could not be ended yet${why ? `: ${why}` : ""}; mend that, then run "luksmith recover"`,
     { details: { subject: open.subject, operation: open.id, kind: open.kind }, retryable },
+  );
+}
+
+function isReencrypting(uuid: string): LuksmithError {
+  return new LuksmithError(
+    "InstanceBusy",
+    `a disk of instance ${uuid} is half copied into an encrypted one: "luksmith legacy migrate ${uuid}" goes on, with --abandon it takes the copy away`,
+    { details: { subject: uuid } },
   );
 }

@@ -26,6 +26,12 @@ export type { ImportModule } from "./load-plugins.ts";
 export {
   requestSchema,
   tasks,
+  abandonMigration,
+  adoptLegacy,
+  listLegacy,
+  migrateLegacy,
+  openLegacy,
+  previewMigration,
   cacheList,
   cachePrune,
   adoptGuest,
@@ -93,6 +99,10 @@ export type { RescueOptions } from "./guests/rescue-guest.ts";
 export type { ResumedGuest } from "./guests/resume-guests.ts";
 export type { Spawned, SpawnOptions } from "./guests/spawn-guest.ts";
 export type { StopOptions } from "./guests/stop-guest.ts";
+export type { AdoptLegacy } from "./legacy/adopt-legacy.ts";
+export type { LegacyDisk, LegacyInstance } from "./legacy/list-legacy.ts";
+export type { MigratedDisk, MigrateOptions } from "./legacy/migrate-legacy.ts";
+export type { OpenedDisk } from "./legacy/open-legacy.ts";
 export type { CacheListing } from "./operations/cache-list.ts";
 export type { PruneOptions, PruneReport } from "./operations/cache-prune.ts";
 export type { DeleteOptions } from "./operations/delete-instance.ts";

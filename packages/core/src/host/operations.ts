@@ -67,6 +67,16 @@ export const inspectContainer = lazily(
 export const listPlugins = lazily(async () => (await import("./operations/list-plugins.ts")).listPlugins);
 export const cacheList = lazily(async () => (await import("./operations/cache-list.ts")).cacheList);
 export const cachePrune = lazily(async () => (await import("./operations/cache-prune.ts")).cachePrune);
+export const listLegacy = lazily(async () => (await import("./legacy/list-legacy.ts")).listLegacy);
+export const adoptLegacy = lazily(async () => (await import("./legacy/adopt-legacy.ts")).adoptLegacy);
+export const openLegacy = lazily(async () => (await import("./legacy/open-legacy.ts")).openLegacy);
+export const migrateLegacy = lazily(async () => (await import("./legacy/migrate-legacy.ts")).migrateLegacy);
+export const abandonMigration = lazily(
+  async () => (await import("./legacy/migrate-legacy.ts")).abandonMigration,
+);
+export const previewMigration = lazily(
+  async () => (await import("./legacy/migrate-legacy.ts")).previewMigration,
+);
 export const showTraits = lazily(async () => (await import("./operations/traits.ts")).showTraits);
 export const reportTraits = lazily(async () => (await import("./operations/traits.ts")).reportTraits);
 export const keepTraits = lazily(async () => (await import("./operations/traits.ts")).keepTraits);

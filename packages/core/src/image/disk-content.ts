@@ -8,7 +8,8 @@ export type GuestFormat = (typeof GUEST_FORMATS)[number];
 
 /** What a new disk shall hold. */
 export type ImageSource =
-  | { readonly kind: "blank" }
+  /** `opaque`: whoever asks puts ciphertext on it, so that what was on the storage before may stay. */
+  | { readonly kind: "blank"; readonly opaque?: boolean }
   | { readonly kind: "filesystem"; readonly format: GuestFormat; readonly label?: string }
   | { readonly kind: "image"; readonly image: ImageFile };
 

@@ -3,6 +3,7 @@ import type { CommandRunner } from "../command/command-runner.ts";
 import { extensionPoint, token } from "../di/token.ts";
 import type { ImageCache } from "../images/cache/image-cache.ts";
 import type { KeyManager } from "../key-manager/key-manager.ts";
+import type { EncryptionOptions } from "../disk/disk-info.ts";
 import type { EncryptionFormat } from "../request/encryption-format.ts";
 import type { Image } from "./image.ts";
 import type { ImageDisk } from "./image-disk.ts";
@@ -20,12 +21,20 @@ export interface BackendCapabilities {
   readonly overlays: boolean;
 }
 
+/** Options of an encryption format without a header. */
+export type KeyOptions = EncryptionOptions & {
+  /** Bits of the key. */
+  readonly key_size: number;
+};
+
 /** A kind of storage. `name` is the value of `[libvirt] images_type` that selects it. */
 export interface ImageBackend {
   readonly name: string;
   readonly capabilities: BackendCapabilities;
   /** Cheap and pure: touches nothing until a method of the image is called. */
   image(disk: ImageDisk): Image;
+  /** What opens a new disk of a format besides its key (`DiskEncryption.options`), where the format writes that nowhere. */
+  optionsOf?(format: EncryptionFormat): KeyOptions | undefined;
   /**
    * Whether encrypted disks could be made now, as far as that can be told cheaply and without leaving anything behind:
    * the storage is there and can be written, the programs are installed. Asked each minute or so; undefined if ready, else
@@ -33,6 +42,35 @@ export interface ImageBackend {
    * @throws only `Cancelled`
    */
   ready?(ctx: OpContext): Promise<string | undefined>;
+}
+
+/** Adds formats of encryption to a backend that another plugin provides. */
+export interface BackendExtension {
+  /** The backend's name; nothing happens where no plugin provides it. */
+  readonly backend: string;
+  /** Pure, like `ImageBackend.image`. @returns a backend of the same name */
+  extend(backend: ImageBackend): ImageBackend;
+  /**
+   * What may open a disk that somebody else has made: `given`, and for what is not given each that is likely.
+   * @throws `InvalidRequest` for what opens no disk
+   */
+  optionsToTry(given: EncryptionOptions): readonly KeyOptions[];
+  /** Disks of these formats on this host, whoever made them; changes nothing. */
+  find?(ctx: OpContext): Promise<readonly FoundDisk[]>;
+}
+
+/** A disk that was found by its name and by what the kernel says. */
+export interface FoundDisk {
+  readonly instanceUuid: string;
+  /** As in disk_info. */
+  readonly name: string;
+  readonly path: string;
+  /** Bytes of the storage. */
+  readonly bytes: bigint;
+  /** The open mapping; undefined: it is not open, and may be of another format. */
+  readonly mapping?: string;
+  /** As the mapping was opened. */
+  readonly cipher?: string;
 }
 
 /** What core lends to images. */
@@ -59,4 +97,5 @@ export interface ImagePolicy {
 }
 
 export const ImageBackends = extensionPoint<ImageBackend>("luksmith.image-backends");
+export const BackendExtensions = extensionPoint<BackendExtension>("luksmith.backend-extensions");
 export const ImageServicesToken = token<ImageServices>("luksmith.image-services");

@@ -1,3 +1,4 @@
+import type { EncryptionOptions } from "../disk/disk-info.ts";
 import type { EncryptionFormat } from "../request/encryption-format.ts";
 import type { Json } from "./rollback.ts";
 
@@ -20,6 +21,19 @@ export interface DiskEncryption {
   readonly format: EncryptionFormat;
   /** `encryption_secret_uuid`; null until the secret exists. */
   readonly secretId: string | null;
+  /** `encryption_options`: what opens the disk besides the key, where its format writes that nowhere. Never a secret. */
+  readonly options?: EncryptionOptions;
+}
+
+/** Whether the disk begins with a LUKS header: everything encrypted but dm-crypt's plain mode, which has none. */
+export function hasHeader({ encryption }: Pick<ImageDisk, "encryption">): boolean {
+  return encryption !== undefined && encryption.format !== "plain";
+}
+
+/** The secret that goes with a disk; undefined for one that somebody else made, and keeps (`options.adopted`). */
+export function ownSecret(encryption: DiskEncryption | undefined): string | undefined {
+  if (encryption?.options?.["adopted"] === true) return undefined;
+  return encryption?.secretId ?? undefined;
 }
 
 /** A base that an overlay stands on, as it was when the overlay was made. */
@@ -69,9 +83,13 @@ export type DiskIdentity = { readonly [key: string]: Json };
 /** An ImageDisk for the journal. */
 export function diskToJson(disk: ImageDisk): DiskIdentity {
   const { instanceUuid, name, uuid, virtualSize, encryption, backing } = disk;
-  const sealed = encryption ? { format: encryption.format, secretId: encryption.secretId } : null;
+  const sealed = encryption ? encryptionToJson(encryption) : null;
   const json = { instanceUuid, name, uuid, virtualSize: String(virtualSize), encryption: sealed };
   return backing ? { ...json, backing: { ...backing } } : json;
+}
+
+function encryptionToJson({ format, secretId, options }: DiskEncryption): Json {
+  return { format, secretId, ...(options ? { options: options as Json } : {}) };
 }
 
 export function diskFromJson(json: Json): ImageDisk {

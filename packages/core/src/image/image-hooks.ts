@@ -1,4 +1,4 @@
-import type { FormattedContainer, LuksHeader } from "@luksmith/luks";
+import type { FormattedContainer, GeneratedPassphrase, LuksHeader } from "@luksmith/luks";
 import { openFileHeader } from "../file/file-header-store.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import type { NewFile } from "../file/new-file.ts";
@@ -7,9 +7,10 @@ import type { DiskContent, ImageSource } from "./disk-content.ts";
 import { type OpenContent, openContent } from "./disk-content-source.ts";
 import type { HeaderStore } from "./header-store.ts";
 import type { BackendCapabilities, ImageServices } from "./image-backend.ts";
-import type { DiskIdentity, DiskSource, ImageDisk } from "./image-disk.ts";
+import { type DiskIdentity, type DiskSource, hasHeader, type ImageDisk } from "./image-disk.ts";
 import * as refusals from "./image-refusals.ts";
 import type { OpContext } from "./op-context.ts";
+import { type BytesPlace, type OpenBytes, openBytes, pathOfSource } from "./open-bytes.ts";
 import type { OverlayHooks } from "./overlay-hooks.ts";
 import { readHeader } from "./read-header.ts";
 import type { Rollback, UndoRecord } from "./rollback.ts";
@@ -27,6 +28,10 @@ export interface AllocateImage {
    * late. Disposed by the base class.
    */
   readonly container: Promise<FormattedContainer> | undefined;
+  /** Nothing needs to be cleared: who asks encrypts all that is ever read of it. */
+  readonly opaque?: boolean;
+  /** Of a disk whose format has no header (`plain`): what its key is made of. The caller's. */
+  readonly passphrase?: GeneratedPassphrase;
   /**
    * To be called, once at most, when the disk can be read under its name, before it is durable: what was written is then
    * read back while the storage syncs. Without the call that happens after `allocate`.
@@ -65,6 +70,21 @@ export abstract class ImageHooks {
    * @throws `DiskExists`, `DiskNotFound`, `NoSpace`, `Cancelled`
    */
   adopt?(from: string, undo: Rollback, ctx: OpContext): Promise<void>;
+
+  /**
+   * Makes what `source` names be there, for storage of which a reboot of the host leaves something to be done. Idempotent.
+   * @throws what keeps the disk from being opened
+   */
+  async activate(_ctx: OpContext): Promise<void> {}
+
+  /** Takes away what `activate` made. Idempotent. @throws `DiskInUse` */
+  async deactivate(_ctx: OpContext): Promise<void> {}
+
+  /**
+   * What shows that the stored key is this disk's: an active mapping made with it, a file system behind it. Undefined:
+   * nothing but noise. Left out: the format itself tells.
+   */
+  evidence?(ctx: OpContext): Promise<string | undefined>;
 
   /**
    * Gives the disk another name of the same instance's (`ImageDisk.name`), under which there is nothing. Durable when it
@@ -125,6 +145,29 @@ export abstract class ImageHooks {
     return await unlockDisk(this.disk, header, this.services, ctx);
   }
 
+  /** Where the guest's bytes are, of a disk that is in one piece. */
+  protected get bytesPlace(): BytesPlace | undefined {
+    const path = pathOfSource(this.source());
+    return path === undefined ? undefined : { path, offset: BigInt(this.dataSectors) * 512n };
+  }
+
+  /** Sectors before the guest's first byte. */
+  private get dataSectors(): number {
+    return hasHeader(this.disk) ? this.payloadOffset : 0;
+  }
+
+  /**
+   * Opens the guest's bytes for a copy, which nobody else may use meanwhile.
+   * @throws `UnsupportedOperation` where they are not in one piece, `DiskInUse`, and what keeps the disk from being unlocked
+   */
+  async openBytes(access: "read" | "write", ctx: OpContext): Promise<OpenBytes> {
+    const place = this.bytesPlace;
+    if (!place) throw refusals.unsupportedOperation(this, "copying in one piece");
+    await this.requireIdle(ctx);
+    const unlocked = this.disk.encryption ? await this.unlock(ctx) : undefined;
+    return await openBytes(place, access, unlocked);
+  }
+
   /** @throws `DiskInUse` */
   async requireIdle(ctx: OpContext): Promise<void> {
     const holders = await this.holders(ctx);
@@ -149,13 +192,12 @@ export abstract class ImageHooks {
   }
 
   protected requireSecret(): string {
-    const secretId = this.disk.encryption?.secretId;
+    const secretId = hasHeader(this.disk) ? this.disk.encryption?.secretId : undefined;
     if (secretId) return secretId;
-    throw new LuksmithError(
-      "UnsupportedOperation",
-      `${this.label} is not encrypted: it has no key to change`,
-      { details: { disk: this.disk.name } },
-    );
+    const why = this.disk.encryption ? "has no key slots" : "is not encrypted";
+    throw new LuksmithError("UnsupportedOperation", `${this.label} ${why}: there is no key to change`, {
+      details: { disk: this.disk.name },
+    });
   }
 
   protected async requireMadeSize(ctx: OpContext): Promise<void> {

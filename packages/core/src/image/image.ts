@@ -5,13 +5,14 @@ import { removeName } from "../file/new-file.ts";
 import { createEncrypted } from "./create-encrypted.ts";
 import type { ImageSource } from "./disk-content.ts";
 import { eraseHeader } from "./erase-header.ts";
-import type { BackingSource, DiskIdentity } from "./image-disk.ts";
+import { type BackingSource, type DiskIdentity, hasHeader } from "./image-disk.ts";
 import { ImageHooks } from "./image-hooks.ts";
 import * as refusals from "./image-refusals.ts";
 import { addedKeyOf, addKey, dropKey, type KeySlotMark, undoAddedKey } from "./key-change.ts";
 import { type OpContext, throwIfCancelled } from "./op-context.ts";
 import type { BaseChoice } from "./overlay-hooks.ts";
 import { proveOurs } from "./ownership.ts";
+import { requireStored } from "./prove.ts";
 import type { Rollback, UndoRecord } from "./rollback.ts";
 import { sameIdentity } from "./same-identity.ts";
 import { readHeader } from "./read-header.ts";
@@ -48,7 +49,8 @@ export abstract class Image extends ImageHooks {
     await using opened = await this.openSource(request.source, ctx);
     const { content, base } = opened;
     if (!this.disk.encryption) {
-      await this.allocate({ content, base, container: undefined }, undo, ctx);
+      const opaque = request.source.kind === "blank" && request.source.opaque === true;
+      await this.allocate({ content, base, container: undefined, opaque }, undo, ctx);
       return;
     }
     const { passphrase } = request;
@@ -57,6 +59,11 @@ export abstract class Image extends ImageHooks {
         "InternalError",
         `${this.label} is to be encrypted, but no passphrase was made for it`,
       );
+    }
+    if (!hasHeader(this.disk)) {
+      await requireStored(this, passphrase, this.services, ctx);
+      await this.allocate({ content, base, container: undefined, passphrase }, undo, ctx);
+      return;
     }
     const parts = {
       disk: this.disk,
@@ -88,7 +95,7 @@ export abstract class Image extends ImageHooks {
     if (virtualSize < current) throw refusals.cannotShrink(this, current, virtualSize);
     await this.requireIdle(ctx);
     // Growing a disk that nothing opens would only hide that.
-    if (this.disk.encryption) await this.readOurHeader(ctx);
+    if (hasHeader(this.disk)) await this.readOurHeader(ctx);
     await this.grow(virtualSize, ctx);
   }
 
@@ -277,7 +284,7 @@ export abstract class Image extends ImageHooks {
   }
 
   private async eraseKeys(ctx: OpContext, expected?: DiskIdentity): Promise<void> {
-    if (!this.disk.encryption) return;
+    if (!hasHeader(this.disk)) return;
     await using header = await this.header(ctx, expected);
     await eraseHeader(header, this.payloadOffset, ctx);
   }

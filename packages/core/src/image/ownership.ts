@@ -1,6 +1,6 @@
 import type { LuksHeader } from "@luksmith/luks";
 import { isLuksmithError } from "../errors/luksmith-error.ts";
-import type { DiskIdentity } from "./image-disk.ts";
+import { type DiskIdentity, hasHeader } from "./image-disk.ts";
 import { diskReplaced, type NamedDisk } from "./image-refusals.ts";
 import { sameIdentity } from "./same-identity.ts";
 
@@ -16,7 +16,7 @@ export async function proveOurs(
   readHeader: () => Promise<LuksHeader>,
 ): Promise<void> {
   const { disk } = named;
-  if (!disk.encryption) {
+  if (!hasHeader(disk)) {
     if (!recorded || sameIdentity(found, recorded)) return;
     throw diskReplaced(named, "its identity is not the recorded one");
   }

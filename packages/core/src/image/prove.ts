@@ -1,8 +1,9 @@
-import type { FormattedContainer, Unlocked } from "@luksmith/luks";
+import type { FormattedContainer, Passphrase, Unlocked } from "@luksmith/luks";
 import { isLuksmithError, LuksmithError } from "../errors/luksmith-error.ts";
 import type { HeaderStore } from "./header-store.ts";
 import type { ImageServices } from "./image-backend.ts";
 import type { ImageDisk } from "./image-disk.ts";
+import type { NamedDisk } from "./image-refusals.ts";
 import type { OpContext } from "./op-context.ts";
 
 /**
@@ -53,6 +54,28 @@ export async function proveEncrypted(
   });
   const same = unlocked?.volumeKey.use((a) => container.volumeKey.use((b) => Buffer.compare(a, b) === 0));
   if (same === false) throw notProven("the stored passphrase opens it to another volume key");
+}
+
+/**
+ * Makes sure that the key manager gives back what a disk without a header is about to be encrypted with: nothing on such a
+ * disk shows later that a key is the wrong one.
+ * @throws `DiskNotProven`; nothing was made
+ */
+export async function requireStored(
+  { disk, label }: NamedDisk,
+  passphrase: Passphrase,
+  { keys }: Pick<ImageServices, "keys">,
+  ctx: OpContext,
+): Promise<void> {
+  const id = disk.encryption?.secretId;
+  if (!id) throw new LuksmithError("InternalError", `${label} has no secret`);
+  using stored = await keys.get({ id }, ctx);
+  if (stored.equals(passphrase)) return;
+  throw new LuksmithError(
+    "DiskNotProven",
+    `the key manager gives back another key for ${label} than it was given; the disk was not made, check the key manager`,
+    { details: { disk: disk.name } },
+  );
 }
 
 /** What says nothing about the disk: the caller stopped, or the key manager did not answer. */

@@ -2,7 +2,7 @@ import { activeAreaBytes, GeneratedPassphrase, lintHeader, parseHeader } from "@
 import { isLuksmithError } from "../errors/luksmith-error.ts";
 import type { HeaderStore } from "./header-store.ts";
 import type { ImageServices } from "./image-backend.ts";
-import type { ImageDisk } from "./image-disk.ts";
+import { hasHeader, type ImageDisk } from "./image-disk.ts";
 import type { OpContext } from "./op-context.ts";
 import { unlockDisk } from "./unlock.ts";
 import type { VerifyCheck, VerifyReport } from "./verify-report.ts";
@@ -30,7 +30,7 @@ export async function verifyDisk(
     const actual = await storage.actualSize();
     return judge(actual === disk.virtualSize, `the guest sees ${actual} of ${disk.virtualSize} bytes`);
   });
-  if (disk.encryption) await verifyEncryption(disk, services, ctx, storage, check, checks);
+  if (hasHeader(disk)) await verifyEncryption(disk, services, ctx, storage, check, checks);
   return { uuid: disk.uuid, name: disk.name, path, ok: checks.every((c) => c.result !== "fail"), checks };
 }
 

@@ -1,8 +1,10 @@
 import type { BlockDeviceInfo } from "../disk/block-device-info.ts";
 import type { DiskInfo } from "../disk/disk-info.ts";
 import type { DiskEncryption, DiskIdentity, DiskSource, ImageDisk } from "../image/image-disk.ts";
-import type { EncryptionFormat } from "../request/encryption-format.ts";
 import { GuestInventory } from "./guests.ts";
+import { withEncryption } from "./nova-documents.ts";
+import { diskOf, optional, snapshotOf } from "./inventory-rows.ts";
+import { ReencryptionInventory } from "./reencryptions.ts";
 import type { Row, StateDatabase } from "./state-database.ts";
 
 export interface InstanceRecord {
@@ -51,6 +53,11 @@ export class Inventory {
 
   constructor(database: StateDatabase) {
     this.#database = database;
+  }
+
+  /** For a change that no operation ends with; durable when it returns. */
+  transaction(change: () => void): void {
+    this.#database.transaction(change);
   }
 
   get guests(): GuestInventory {
@@ -143,6 +150,37 @@ export class Inventory {
     );
   }
 
+  /** A disk with the same UUID and name takes the place of one, also in Nova's documents. */
+  replaceDisk(disk: DiskRecord): void {
+    const { encryption } = disk;
+    this.#database.run(
+      "UPDATE disk SET backend = ?, path = ?, source = ?, identity = ?, virtual_size = ?, encryption_format = ?, secret_id = ?, encryption_options = ?, created_at = ? WHERE uuid = ?",
+      disk.backend,
+      disk.path,
+      JSON.stringify(disk.source),
+      JSON.stringify(disk.identity),
+      disk.virtualSize,
+      encryption?.format ?? null,
+      encryption?.secretId ?? null,
+      encryption?.options ? JSON.stringify(encryption.options) : null,
+      disk.createdAt,
+      disk.uuid,
+    );
+    const instance = this.instance(disk.instanceUuid);
+    if (!instance) return;
+    const documents = withEncryption(instance, disk);
+    this.#database.run(
+      "UPDATE instance SET block_device_info = ?, disk_info = ? WHERE uuid = ?",
+      JSON.stringify(documents.blockDeviceInfo),
+      JSON.stringify(documents.diskInfo),
+      instance.uuid,
+    );
+  }
+
+  get reencryptions(): ReencryptionInventory {
+    return new ReencryptionInventory(this.#database);
+  }
+
   addSnapshot(record: SnapshotRecord): void {
     this.#database.run(
       "INSERT INTO snapshot (uuid, instance, disk_name, path, format, virtual_size, encryption_format, secret_id, identity, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -179,7 +217,7 @@ export class Inventory {
 
   addDisk(disk: DiskRecord, position: number): void {
     this.#database.run(
-      "INSERT INTO disk (uuid, instance, position, name, backend, path, source, identity, virtual_size, encryption_format, secret_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO disk (uuid, instance, position, name, backend, path, source, identity, virtual_size, encryption_format, secret_id, encryption_options, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       disk.uuid,
       disk.instanceUuid,
       position,
@@ -191,6 +229,7 @@ export class Inventory {
       disk.virtualSize,
       disk.encryption?.format ?? null,
       disk.encryption?.secretId ?? null,
+      disk.encryption?.options ? JSON.stringify(disk.encryption.options) : null,
       disk.createdAt,
     );
   }
@@ -212,46 +251,4 @@ export class Inventory {
       pending: pending && String(pending["kind"]),
     };
   }
-}
-
-function diskOf(row: Row): DiskRecord {
-  const encryption = encryptionOf(row);
-  const source = JSON.parse(String(row["source"])) as DiskSource;
-  return {
-    instanceUuid: String(row["instance"]),
-    name: String(row["name"]),
-    uuid: String(row["uuid"]),
-    virtualSize: BigInt(Number(row["virtual_size"])),
-    ...(encryption ? { encryption } : {}),
-    ...(source.backing ? { backing: source.backing } : {}),
-    backend: String(row["backend"]),
-    path: String(row["path"]),
-    source,
-    identity: JSON.parse(String(row["identity"])) as DiskIdentity,
-    createdAt: String(row["created_at"]),
-  };
-}
-
-function snapshotOf(row: Row): SnapshotRecord {
-  return {
-    uuid: String(row["uuid"]),
-    instanceUuid: String(row["instance"]),
-    diskName: String(row["disk_name"]),
-    path: String(row["path"]),
-    format: row["format"] === "qcow2" ? "qcow2" : "raw",
-    virtualSize: BigInt(Number(row["virtual_size"])),
-    encryption: encryptionOf(row),
-    identity: JSON.parse(String(row["identity"])) as DiskIdentity,
-    createdAt: String(row["created_at"]),
-  };
-}
-
-function encryptionOf(row: Row): DiskEncryption | undefined {
-  const format = optional(row["encryption_format"]);
-  const secretId = optional(row["secret_id"]);
-  return format && secretId ? { format: format as EncryptionFormat, secretId } : undefined;
-}
-
-function optional(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
 }

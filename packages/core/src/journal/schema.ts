@@ -100,4 +100,37 @@ export const MIGRATIONS: readonly string[] = [
     rescued INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   `,
+  // Plain dm-crypt: what opens a disk besides its key, one key for all disks of an instance, and ways out of it.
+  `
+  CREATE TABLE disk_with_options (
+    uuid TEXT PRIMARY KEY,
+    instance TEXT NOT NULL REFERENCES instance (uuid),
+    position INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    backend TEXT NOT NULL,
+    path TEXT NOT NULL,
+    source TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    virtual_size INTEGER NOT NULL,
+    encryption_format TEXT,
+    secret_id TEXT,
+    encryption_options TEXT,
+    created_at TEXT NOT NULL,
+    UNIQUE (instance, name)
+  ) STRICT;
+  INSERT INTO disk_with_options
+    SELECT uuid, instance, position, name, backend, path, source, identity, virtual_size, encryption_format, secret_id,
+      NULL, created_at
+    FROM disk;
+  DROP TABLE disk;
+  ALTER TABLE disk_with_options RENAME TO disk;
+  CREATE UNIQUE INDEX disk_secret ON disk (secret_id) WHERE encryption_format <> 'plain';
+
+  CREATE TABLE reencryption (
+    disk TEXT PRIMARY KEY REFERENCES disk (uuid) ON DELETE CASCADE,
+    target TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    copied INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];

@@ -72,5 +72,10 @@ export function secretName(instanceUuid: string, bdmUuid: string): string {
   return `Ephemeral encryption secret for instance ${instanceUuid} BDM ${bdmUuid}`;
 }
 
+/** The name of the one key of all disks of an instance, under the old host-wide encryption. */
+export function sharedSecretName(instanceUuid: string): string {
+  return `Ephemeral encryption secret for instance ${instanceUuid} all disks`;
+}
+
 /** The host has exactly one key manager. */
 export const KeyManagers = token<KeyManager>("luksmith.key-manager");

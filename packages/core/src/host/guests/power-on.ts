@@ -8,7 +8,7 @@ import { definitionNow } from "./rescue-view.ts";
 import { startDefined } from "./start-defined.ts";
 
 /**
- * Starts a guest that is off: its disks are proven ours, the hypervisor gets its keys and its definition, each as it is
+ * Starts a guest that is off: its disks are proven ours and made ready, the hypervisor gets its keys and its definition, each as it is
  * now. A start that fails leaves no guest that hangs.
  * @throws `DiskNotFound`, `DiskReplaced`, what `giveKeys` throws, and what the hypervisor's `start` throws
  */
@@ -16,7 +16,7 @@ export async function powerOn(host: WritableHost, found: FoundGuest, ctx: OpCont
   const { instance } = found;
   const services = await host.services();
   const { hypervisor } = services;
-  for (const disk of instance.disks) await imageOf(host, disk, ctx);
+  for (const disk of instance.disks) await (await imageOf(host, disk, ctx)).activate(ctx);
   await giveKeys(services, instance, "all", ctx);
   await hypervisor.define(definitionNow(hypervisor, found, host.config), ctx);
   try {

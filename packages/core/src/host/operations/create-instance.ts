@@ -1,10 +1,12 @@
-import type { GeneratedPassphrase } from "@luksmith/luks";
+import { GeneratedPassphrase, type LuksEngine } from "@luksmith/luks";
 import { localDevices } from "../../disk/block-device-info.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
+import type { ImageBackend } from "../../image/image-backend.ts";
+import type { DiskEncryption } from "../../image/image-disk.ts";
 import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
 import type { Operation } from "../../journal/journal.ts";
-import { secretName } from "../../key-manager/key-manager.ts";
+import { type SecretRef, secretName, sharedSecretName } from "../../key-manager/key-manager.ts";
 import type { InstanceRequest } from "../../request/instance-request.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
@@ -19,6 +21,10 @@ import { takeBack } from "./undo.ts";
 /** A disk with the passphrase that was made for it. */
 interface KeyedDisk extends PreparedDisk {
   readonly passphrase: GeneratedPassphrase | undefined;
+}
+
+interface MadeSecret extends SecretRef {
+  readonly passphrase: GeneratedPassphrase;
 }
 
 /** What an operation does besides making disks. */
@@ -62,9 +68,7 @@ export async function createInstance(
   await using stack = new AsyncDisposableStack();
   const prepared = await prepareCreate(plan, services, host.config, stack, ctx);
   await stage?.prepare();
-  const names = prepared
-    .filter(({ disk }) => disk.encryption && !disk.encryption.secretId)
-    .map(({ disk }) => secretName(id, disk.uuid));
+  const names = [...new Set(prepared.flatMap((each) => secretNameOf(plan, each)))];
   const projectId = request.server.tenant_id ?? undefined;
   const secrets = await OperationSecrets.plan(services.keys, names, { uuid: id, projectId }, ctx);
   const operation = host.journal.begin(stage?.kind ?? "create", id, ctx.requestId, {}, secrets.steps);
@@ -94,11 +98,12 @@ async function makeDisks(
 ): Promise<InstanceRecord> {
   using passphrases = new DisposableStack();
   const keyed: KeyedDisk[] = [];
+  const backend = services.chosenBackend;
+  const made = new Map<string, MadeSecret>();
   for (const each of prepared) {
-    keyed.push(await keyDisk(each, services, secrets, operation, passphrases, ctx));
+    keyed.push(await keyDisk(plan, each, made, services, secrets, operation, passphrases, ctx));
   }
   const { diskInfo, blockDeviceInfo } = placeDisks(host.config, plan.request, withSecrets(plan, keyed));
-  const backend = services.chosenBackend;
   const disks: DiskRecord[] = [];
   for (const { disk, source, passphrase } of keyed) {
     throwIfCancelled(ctx);
@@ -116,32 +121,57 @@ async function makeDisks(
   };
 }
 
+/**
+ * Gives a disk its secret: the one that it had (on another host), that of the instance's other disks, or a new one.
+ * @param made those that this operation has made, by name
+ */
 async function keyDisk(
+  plan: InstancePlan,
   prepared: PreparedDisk,
-  { luks, keys }: HostServices,
+  made: Map<string, MadeSecret>,
+  services: HostServices,
   secrets: OperationSecrets,
   operation: Operation,
   passphrases: DisposableStack,
   ctx: OpContext,
 ): Promise<KeyedDisk> {
-  const { encryption } = prepared.disk;
+  const { luks, keys, chosenBackend } = services;
+  const { encryption, uuid } = prepared.disk;
   if (!encryption) return { ...prepared, passphrase: undefined };
   if (encryption.secretId) {
     return { ...prepared, passphrase: passphrases.use(await recallPassphrase(keys, prepared.disk, ctx)) };
   }
-  const passphrase = passphrases.use(luks.generatePassphrase());
-  const name = secretName(prepared.disk.instanceUuid, prepared.disk.uuid);
-  const consumer = { resourceType: "disk", resourceId: prepared.disk.uuid } as const;
-  const { id } = await secrets.make(operation, name, passphrase, consumer, ctx);
-  return { ...prepared, passphrase, disk: { ...prepared.disk, encryption: { ...encryption, secretId: id } } };
+  const [name = ""] = secretNameOf(plan, prepared);
+  let secret = made.get(name);
+  if (!secret) {
+    const passphrase = passphrases.use(newSecret(encryption, chosenBackend, luks));
+    const consumer = { resourceType: "disk", resourceId: uuid } as const;
+    secret = { passphrase, ...(await secrets.make(operation, name, passphrase, consumer, ctx)) };
+    made.set(name, secret);
+  }
+  const { passphrase, id: secretId } = secret;
+  return { ...prepared, passphrase, disk: { ...prepared.disk, encryption: { ...encryption, secretId } } };
+}
+
+/** A passphrase; for a format without a header, a key of the length that it is opened with. */
+function newSecret({ format }: DiskEncryption, backend: ImageBackend, luks: LuksEngine): GeneratedPassphrase {
+  const bits = backend.optionsOf?.(format)?.key_size;
+  return bits === undefined ? luks.generatePassphrase() : GeneratedPassphrase.hexKey(bits);
+}
+
+/** The name of the secret that a disk still has to get; with one key for all disks, theirs. */
+function secretNameOf({ sharedKey, request }: InstancePlan, { disk }: PreparedDisk): readonly string[] {
+  if (!disk.encryption || disk.encryption.secretId) return [];
+  return [sharedKey ? sharedSecretName(request.server.id) : secretName(disk.instanceUuid, disk.uuid)];
 }
 
 /** block_device_info with the ids of the secrets, as Nova saves them to the block device mappings. */
 function withSecrets(plan: InstancePlan, keyed: readonly KeyedDisk[]): InstancePlan["blockDeviceInfo"] {
   const info = structuredClone(plan.blockDeviceInfo);
   for (const device of localDevices(info)) {
-    const secretId = keyed.find(({ disk }) => disk.uuid === device.uuid)?.disk.encryption?.secretId;
-    if (secretId) device.encryption_secret_uuid = secretId;
+    const encryption = keyed.find(({ disk }) => disk.uuid === device.uuid)?.disk.encryption;
+    if (encryption?.secretId) device.encryption_secret_uuid = encryption.secretId;
+    if (encryption?.options) device.encryption_options = encryption.options;
   }
   return info;
 }

@@ -1,5 +1,5 @@
 import { LuksmithError } from "../../errors/luksmith-error.ts";
-import { diskFromJson, diskToJson } from "../../image/image-disk.ts";
+import { diskFromJson, diskToJson, ownSecret } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { InstanceRecord } from "../../journal/inventory.ts";
 import type { Operation, OperationKind, Step } from "../../journal/journal.ts";
@@ -53,8 +53,8 @@ export async function deleteInstance(
     await requireKeyOwner(services.keys, instance.uuid, instance.projectId, ctx);
   }
   if (guest) steps.push(sagaStep({ kind: "take-keys", data: { keys: keysOfOneGuest(host, instance) } }));
-  const secrets = instance.disks.flatMap(({ encryption }) => encryption?.secretId ?? []);
-  steps.push(...secrets.map((id) => sagaStep({ kind: "forget", data: { id } })));
+  const secrets = new Set(instance.disks.flatMap(({ encryption }) => ownSecret(encryption) ?? []));
+  steps.push(...[...secrets].map((id) => sagaStep({ kind: "forget", data: { id } })));
   steps.push(...open.flatMap(keySteps));
   const operation = host.journal.begin("delete", instance.uuid, ctx.requestId, {}, steps, open);
   await finishDelete(host, services, operation, instance.uuid, ctx);

@@ -37,7 +37,7 @@ export function planAgain(
     device.uuid = disk.uuid;
     if (secretId) device.encryption_secret_uuid = secretId;
   }
-  return placeDisks(config, request, blockDeviceInfo);
+  return { ...placeDisks(config, request, blockDeviceInfo), sharedKey: false };
 }
 
 function listed(names: readonly string[]): string {

@@ -8,7 +8,7 @@ import { type LocalDisk, localDisks } from "../../disk/local-disks.ts";
 import type { HostConfig } from "../../config/host-config.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import { GUEST_FORMATS, type GuestFormat } from "../../image/disk-content.ts";
-import { encryptionRequest } from "../../request/encryption-request.ts";
+import { type EncryptionRequest, encryptionRequest } from "../../request/encryption-request.ts";
 import type { InstanceRequest } from "../../request/instance-request.ts";
 
 /** What a request comes to on this host, before anything is touched. */
@@ -17,7 +17,12 @@ export interface InstancePlan {
   readonly blockDeviceInfo: BlockDeviceInfo;
   readonly diskInfo: DiskInfo;
   readonly disks: readonly LocalDisk[];
+  /** All disks share one key: `[ephemeral_storage_encryption] enabled`, as in Nova. */
+  readonly sharedKey: boolean;
 }
+
+/** The old switch for all disks of a host; what flavor or image ask for goes before it. */
+const HOST_WIDE: EncryptionRequest = { wanted: true, format: "plain", requestedFormat: "plain" };
 
 /** Node's names of architectures, as libvirt says them. */
 const LIBVIRT_ARCH: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64", ppc64: "ppc64le" };
@@ -27,12 +32,12 @@ const LIBVIRT_ARCH: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "
  * @throws `FlavorImageConflict`, `InvalidBDM`, `UnsupportedHardware`, … (see `getDiskInfo`)
  */
 export function planInstance(config: HostConfig, request: InstanceRequest): InstancePlan {
-  const { default_format } = config.ephemeral_storage_encryption;
-  const encryption = encryptionRequest(request.server.flavor, request.image, {
-    default_format,
-  });
+  const { default_format, enabled } = config.ephemeral_storage_encryption;
+  const requested = encryptionRequest(request.server.flavor, request.image, { default_format });
+  const sharedKey = enabled && !requested.wanted;
+  const encryption = sharedKey ? HOST_WIDE : requested;
   const blockDeviceInfo = buildBlockDeviceInfo(request, { encryption, newUuid: randomUUID });
-  return placeDisks(config, request, blockDeviceInfo);
+  return { ...placeDisks(config, request, blockDeviceInfo), sharedKey };
 }
 
 /** disk_info for block devices whose secrets may be known by now. */
@@ -40,7 +45,7 @@ export function placeDisks(
   config: HostConfig,
   request: InstanceRequest,
   block: BlockDeviceInfo,
-): InstancePlan {
+): Omit<InstancePlan, "sharedKey"> {
   const { flavor } = request.server;
   const { disk_info: diskInfo, block_device_info: blockDeviceInfo } = getDiskInfo({
     virt_type: request.virt_type ?? config.libvirt.virt_type,

@@ -1,9 +1,10 @@
 import type { HostConfig } from "../../config/host-config.ts";
-import type { LocalDisk } from "../../disk/local-disks.ts";
+import type { LocalDisk, LocalDiskEncryption } from "../../disk/local-disks.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { ImageSource } from "../../image/disk-content.ts";
 import type { Image } from "../../image/image.ts";
-import type { ImageDisk } from "../../image/image-disk.ts";
+import type { ImageBackend } from "../../image/image-backend.ts";
+import type { DiskEncryption, ImageDisk } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { ImageFile } from "../../images/image-service.ts";
 import { unlockImage } from "../../images/unlock-image.ts";
@@ -41,7 +42,7 @@ export async function prepareCreate(
   for (const local of plan.disks) {
     const file =
       local.image_id === undefined ? undefined : stack.use(await openImage(plan, local, services, ctx));
-    const disk = { ...imageDisk(plan, local, file), name: nameOf(local) };
+    const disk = { ...imageDisk(plan, local, file, backend), name: nameOf(local) };
     const image = backend.image(disk);
     image.requireEncryptionSupport();
     await requireAbsent(image, ctx);
@@ -111,17 +112,28 @@ async function requireOpenable(file: ImageFile, services: HostServices, ctx: OpC
   using _unlocked = await unlockImage(file, { keys: services.keys, luks: services.luks }, ctx);
 }
 
-export function imageDisk(plan: InstancePlan, local: LocalDisk, file: ImageFile | undefined): ImageDisk {
+export function imageDisk(
+  plan: InstancePlan,
+  local: LocalDisk,
+  file: ImageFile | undefined,
+  backend: Pick<ImageBackend, "optionsOf">,
+): ImageDisk {
   const size = local.virtual_size ?? file?.virtualSize ?? 0n;
   return {
     instanceUuid: plan.request.server.id,
     name: local.name,
     uuid: local.uuid,
     virtualSize: ((size + SECTOR - 1n) / SECTOR) * SECTOR,
-    ...(local.encryption
-      ? { encryption: { format: local.encryption.format, secretId: local.encryption.secret_uuid } }
-      : {}),
+    ...(local.encryption ? { encryption: encryptionOf(local.encryption, backend) } : {}),
   };
+}
+
+function encryptionOf(
+  { format, secret_uuid: secretId }: LocalDiskEncryption,
+  backend: Pick<ImageBackend, "optionsOf">,
+): DiskEncryption {
+  const options = backend.optionsOf?.(format);
+  return { format, secretId, ...(options ? { options } : {}) };
 }
 
 export function filesystem(config: HostConfig, local: LocalDisk): ImageSource {

@@ -79,7 +79,7 @@ export async function previewCreate(
   const previews: Previewed[] = [];
   for (const local of plan.disks) {
     await using file = await sourceImage(plan, local, services, warnings, ctx);
-    const disk = imageDisk(plan, local, file);
+    const disk = imageDisk(plan, local, file, backend);
     const image = backend.image(disk);
     image.requireEncryptionSupport();
     const guest_format = local.image_id === undefined ? guestFormat(host.config, local) : null;

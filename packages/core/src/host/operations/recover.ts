@@ -6,6 +6,7 @@ import type { HostServices } from "../host-services.ts";
 import { finishArrival, hasArrived } from "../guests/adopt-guest.ts";
 import { settlePower } from "../guests/power-on.ts";
 import { finishStop } from "../guests/stop-guest.ts";
+import { finishSwap } from "../legacy/swap-disk.ts";
 import { finishDelete } from "./delete-instance.ts";
 import { settleOpenBase } from "./flatten-disk.ts";
 import { settleOpenSend } from "../guests/send-guest.ts";
@@ -79,6 +80,7 @@ async function endOperation(
     case "spawn":
     case "adopt":
     case "expect":
+    case "reencrypt":
     case "rescue":
     case "snapshot":
       return await undo(services, host.journal.resume(open), ctx);
@@ -86,6 +88,10 @@ async function endOperation(
     case "unrescue":
     case "delete-snapshot":
       await finishDelete(host, services, host.journal.resume(open), open.subject, ctx);
+      return "finished";
+    case "swap":
+    case "abandon":
+      await finishSwap(host, services, host.journal.resume(open), ctx);
       return "finished";
     case "rekey": {
       const operation = host.journal.resume(open);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
-import { diskFromJson, diskToJson } from "../../image/image-disk.ts";
+import { diskFromJson, diskToJson, hasHeader } from "../../image/image-disk.ts";
 import type { Image } from "../../image/image.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
@@ -29,10 +29,8 @@ export async function rekeyDisks(
   ctx: OpContext,
 ): Promise<readonly DiskRecord[]> {
   using _claim = host.claim(instance.uuid);
-  const records =
-    name === undefined ? instance.disks.filter(({ encryption }) => encryption) : [diskOf(instance, name)];
-  if (records.length === 0 || records.some(({ encryption }) => !encryption))
-    throw notEncrypted(instance, name);
+  const records = name === undefined ? instance.disks.filter(hasHeader) : [diskOf(instance, name)];
+  if (records.length === 0 || !records.every(hasHeader)) throw notEncrypted(instance, name);
   const images: [DiskRecord, Image][] = [];
   for (const record of records) {
     const image = await imageOf(host, record, ctx);
@@ -138,7 +136,7 @@ function notEncrypted(instance: InstanceRecord, name: string | undefined): Luksm
   const what = name === undefined ? "no disk" : `disk ${name}`;
   return new LuksmithError(
     "UnsupportedOperation",
-    `${what} of instance ${instance.uuid} is ${name === undefined ? "" : "not "}encrypted: there is no key to change`,
+    `${what} of instance ${instance.uuid} is ${name === undefined ? "" : "not "}encrypted with key slots: there is no key to change`,
     { details: { instance: instance.uuid } },
   );
 }

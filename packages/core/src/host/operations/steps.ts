@@ -49,6 +49,13 @@ export type SagaStep =
     }
   /** A disk's old key slot is about to be taken away; `disk` has the new secret by now. */
   | { readonly kind: "drop-key"; readonly data: JournaledImage & { readonly mark: KeySlotMark } }
+  /** A disk is about to get another name, if it has not got it yet. */
+  | {
+      readonly kind: "rename";
+      readonly data: JournaledImage & { readonly identity: DiskIdentity; readonly to: string };
+    }
+  /** A disk is about to be proven, and to take the place in the inventory of the one that had its UUID. */
+  | { readonly kind: "take-place"; readonly data: JournaledImage & { readonly identity: DiskIdentity } }
   /** A guest is about to be made known to the hypervisor, with these keys, and perhaps started; it was not there before. */
   | { readonly kind: "guest"; readonly data: { readonly uuid: string; readonly keys: readonly GuestKey[] } }
   /** A guest is about to be ended and forgotten by the hypervisor, before its disks go. */

@@ -1,0 +1,120 @@
+import { randomUUID } from "node:crypto";
+import { LuksmithError } from "../../errors/luksmith-error.ts";
+import type { Image } from "../../image/image.ts";
+import { diskFromJson, diskToJson, type ImageDisk } from "../../image/image-disk.ts";
+import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
+import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
+import type { Reencryption } from "../../journal/reencryptions.ts";
+import { secretName } from "../../key-manager/key-manager.ts";
+import type { WritableHost } from "../host.ts";
+import { OperationSecrets } from "../operations/operation-secrets.ts";
+import { journaledRollback, takeBack } from "../operations/undo.ts";
+
+/** Bytes between two checkpoints, each of which costs a sync of the disk and one of the journal. */
+export const PIECE_BYTES = 64n << 20n;
+
+/** What a new disk is called until it takes its place. */
+export function copyName(name: string): string {
+  return `${name}.luks`;
+}
+
+/** The new disk before it has a passphrase: the same guest's bytes in a LUKSv1 container. */
+export function plannedCopy({ instanceUuid, name, uuid, virtualSize }: DiskRecord): ImageDisk {
+  return {
+    instanceUuid,
+    name: copyName(name),
+    uuid,
+    virtualSize,
+    encryption: { format: "luks", secretId: null },
+  };
+}
+
+/** Makes the new disk, empty, with a passphrase of its own. What fails or is killed is taken back. */
+export async function prepareCopy(
+  host: WritableHost,
+  instance: InstanceRecord,
+  record: DiskRecord,
+  ctx: OpContext,
+): Promise<Reencryption> {
+  const services = await host.services();
+  // Of its own, so that taking it back by its name never finds another.
+  const name = `${secretName(instance.uuid, record.uuid)} key ${randomUUID()}`;
+  const secrets = await OperationSecrets.plan(services.keys, [name], instance, ctx);
+  const operation = host.journal.begin("reencrypt", instance.uuid, ctx.requestId, {}, secrets.steps);
+  try {
+    using passphrase = services.luks.generatePassphrase();
+    const consumer = { resourceType: "disk", resourceId: record.uuid } as const;
+    const { id } = await secrets.make(operation, name, passphrase, consumer, ctx);
+    const disk: ImageDisk = { ...plannedCopy(record), encryption: { format: "luks", secretId: id } };
+    const image = services.backend(record.backend).image(disk);
+    const undo = journaledRollback(operation, record.backend, image);
+    await image.create({ source: { kind: "blank" }, passphrase }, undo, ctx);
+    const identity = await image.identify(ctx);
+    if (!identity)
+      throw new LuksmithError("DiskNotProven", `${image.label} vanished right after it was made`);
+    const begun = { disk: record.uuid, target: diskToJson(disk), identity };
+    operation.end("done", () => host.inventory.reencryptions.add(begun));
+    return { ...begun, copied: 0n };
+  } catch (error) {
+    throw await takeBack(services, operation, error, ctx, secrets);
+  }
+}
+
+/**
+ * Copies what is not copied yet, decrypted and encrypted in memory, then compares all of it as the storage has it. Nobody else may use
+ * either disk meanwhile. Killed or cancelled, it goes on from the last checkpoint.
+ * @throws `DiskInUse`; `DiskNotProven`: they differ, and the copy begins anew the next time
+ */
+export async function copyAndCompare(
+  host: WritableHost,
+  from: Image,
+  begun: Reencryption,
+  pieceBytes: bigint,
+  ctx: OpContext,
+): Promise<void> {
+  const services = await host.services();
+  const disk = diskFromJson(begun.target);
+  const length = disk.virtualSize;
+  const to = services.backend(hostBackend(host, begun)).image(disk);
+  await from.deactivate(ctx);
+  await using source = await from.openBytes("read", ctx);
+  await using target = await to.openBytes("write", ctx);
+  const step = `copy ${from.disk.name}`;
+  for (let start = begun.copied; start < length;) {
+    throwIfCancelled(ctx);
+    const piece = length - start < pieceBytes ? length - start : pieceBytes;
+    await services.luks.copy({
+      from: source.end,
+      to: target.end,
+      length,
+      extents: [{ start, length: piece }],
+      signal: ctx.signal,
+    });
+    await target.sync();
+    start += piece;
+    host.inventory.reencryptions.setCopied(begun.disk, start);
+    ctx.progress?.({ step, doneBytes: start, totalBytes: length });
+  }
+  const first = await services.luks.firstDifference({
+    from: source.end,
+    to: target.end,
+    length,
+    signal: ctx.signal,
+    onProgress: (doneBytes, totalBytes) =>
+      ctx.progress?.({ step: `compare ${from.disk.name}`, doneBytes, totalBytes }),
+  });
+  if (first === undefined) return;
+  host.inventory.reencryptions.setCopied(begun.disk, 0n);
+  throw new LuksmithError(
+    "DiskNotProven",
+    `the copy of ${from.label} differs from it from byte ${first} on: it was written to meanwhile, or the storage does not keep what it is given; the disk is as it was, run the migration again`,
+    { details: { disk: from.disk.name, offset: Number(first) } },
+  );
+}
+
+function hostBackend(host: WritableHost, { disk, target }: Reencryption): string {
+  const { instanceUuid } = diskFromJson(target);
+  const record = host.inventory.instance(instanceUuid)?.disks.find(({ uuid }) => uuid === disk);
+  if (!record) throw new Error("a copy belongs to a disk of the inventory");
+  return record.backend;
+}
