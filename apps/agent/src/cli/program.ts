@@ -6,6 +6,7 @@ import { EXIT_CODES } from "./exit-codes.ts";
 import { addGuestCommands } from "./guest-commands.ts";
 import { addHostCommands } from "./host-commands.ts";
 import { addInstanceCommands } from "./instance-commands.ts";
+import { addLegacyCommands } from "./legacy-commands.ts";
 import { addMaintenanceCommands } from "./maintenance-commands.ts";
 import { addMoveCommands } from "./move-commands.ts";
 import { addTraitCommands } from "./trait-commands.ts";
@@ -39,6 +40,7 @@ export function buildProgram(dispatch: Dispatch, said: Said): Command {
   addMoveCommands(program, dispatch);
   addDiskCommands(program, dispatch);
   addMaintenanceCommands(program, dispatch);
+  addLegacyCommands(program, dispatch);
   addCacheCommands(program, dispatch);
   addTraitCommands(program, dispatch);
   addHostCommands(program, dispatch);

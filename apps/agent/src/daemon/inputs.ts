@@ -42,6 +42,23 @@ export const RebaseBody = z.strictObject({
     .optional()
     .meta({ description: "Do not compare the present base with the new one." }),
 });
+const accept_unproven = z
+  .boolean()
+  .optional()
+  .meta({ description: "Although nothing on a disk shows that the key is the right one." });
+export const AdoptPlainBody = z.strictObject({
+  key: id.meta({ description: "Nova's ephemeral_key_uuid." }),
+  hash: z.string().max(32).optional().meta({ description: "cryptsetup's; default: those it had are tried." }),
+  cipher: z.string().max(64).optional(),
+  key_size: z.int().min(1).max(4096).optional().meta({ description: "Bits." }),
+  project: id.optional(),
+  accept_unproven,
+});
+export const MigratePlainBody = z.strictObject({
+  accept_unproven,
+  abandon: z.boolean().optional().meta({ description: "Take back what was begun and not finished." }),
+});
+export const PreviewPlainQuery = z.object({ accept_unproven: z.enum(["true", "false"]).optional() });
 export const PruneBody = z
   .strictObject({ dry_run: z.boolean().optional(), all_unused: z.boolean().optional() })
   .optional();

@@ -174,6 +174,13 @@ describe("a client generated from the document", () => {
     expect((await ask("shelveGuest", { id: "none" }, { directory: "/nonexistent" })).status).toBe(404);
     expect((await ask("rebuildInstance", { id }, { request: { server: 1 } })).status).toBe(400);
     expect((await ask("resumeGuests")).data).toEqual({ guests: [] });
+    // Plain disks have tests of their own, with device-mapper.
+    expect((await ask("listLegacy")).data).toEqual({ instances: [] });
+    expect((await ask("openAllLegacy")).data).toEqual({ disks: [] });
+    expect((await ask("openLegacy", { id })).data).toEqual({ disks: [] });
+    expect((await ask("previewMigration", { id })).status).toBe(422);
+    expect((await ask("migrateLegacy", { id }, {})).status).toBe(422);
+    expect((await ask("adoptLegacy", { id }, { key: secret })).status).toBe(409);
     expect((await ask("deleteInstance", { id, forget_missing: "true" })).status).toBe(200);
     expect([...called].sort()).toEqual(ROUTES.map((route) => route.id).sort());
   });

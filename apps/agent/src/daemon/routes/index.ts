@@ -4,6 +4,7 @@ import { EVACUATION_ROUTES } from "./evacuations.ts";
 import { GUEST_ROUTES } from "./guests.ts";
 import { HOST_ROUTES } from "./host.ts";
 import { INSTANCE_ROUTES } from "./instances.ts";
+import { LEGACY_ROUTES } from "./legacy.ts";
 import { MOVE_ROUTES } from "./moves.ts";
 import { RESCUE_ROUTES } from "./rescues.ts";
 import { SECRET_ROUTES } from "./secrets.ts";
@@ -18,6 +19,7 @@ export const ROUTES: readonly Route[] = [
   ...GUEST_ROUTES,
   ...RESCUE_ROUTES,
   ...MOVE_ROUTES,
+  ...LEGACY_ROUTES,
   ...EVACUATION_ROUTES,
   ...SHELF_ROUTES,
   ...SECRET_ROUTES,
