@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { type OwnLibvirt, startLibvirt } from "@luksmith/testing-services";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { SpawnedDocument } from "../../src/actions/spawned-document.ts";
 import type { TaskDocument } from "../../src/daemon/schemas.ts";
 import type { TemporaryHost } from "../temporary-host.ts";
@@ -8,11 +8,12 @@ import { ask, guestHost, instanceFiles, libvirtHas, smallGuest, storedSecrets } 
 import { Daemon } from "./running-daemon.ts";
 
 let env: OwnLibvirt;
-beforeAll(async () => void (env = await startLibvirt()), 60_000);
-afterAll(() => env[Symbol.asyncDispose]());
+// One for each test: what a failed one leaves would fail its repetition, and all others.
+beforeEach(async () => void (env = await startLibvirt()), 60_000);
+afterEach(() => env[Symbol.asyncDispose]());
 
 /** Seconds: short, and still enough for a start, which gets twice that, on a busy machine. */
-const TIMEOUT = 3;
+const TIMEOUT = 4;
 
 type R = ReturnType<typeof smallGuest>;
 
