@@ -60,6 +60,7 @@ describe.each(["raw", "qcow2"] as const)("a running guest on %s disks", (imagesT
     await source.expectPicture(instance, whole(instance, "off"));
     await target.expectPicture(arriving, whole(arriving, "running"));
     const console = target.console(uuid);
+    await console.answers();
     expect(await console.run("cat /proc/sys/kernel/random/boot_id")).toBe(boot);
     expect(await console.run("cat /on-root")).toBe(TEXT);
     expect(await console.holds("/dev/vdb", TEXT, { offset: MIB })).toBe(true);

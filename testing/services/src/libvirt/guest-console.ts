@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** TCG on a busy machine: a boot takes seconds, or many. */
 const BOOT_TIMEOUT_MS = 180_000;
 const COMMAND_TIMEOUT_MS = 120_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
 
 interface Line {
@@ -54,6 +55,19 @@ export class GuestConsole implements Disposable {
     this.#text = this.#text.slice(index + end.length);
     if (status !== "0") throw new Error(`${command} ended with ${status} in the guest: ${output}`);
     return output.trimEnd();
+  }
+
+  /** Returns when a guest that runs takes commands: what is written first to a line that has just been made may be lost. */
+  async answers(timeoutMs = COMMAND_TIMEOUT_MS): Promise<void> {
+    const end = Date.now() + timeoutMs;
+    for (;;) {
+      try {
+        await this.run("true", ANSWER_TIMEOUT_MS);
+        return;
+      } catch (error) {
+        if (Date.now() > end) throw error;
+      }
+    }
   }
 
   /** Bytes of a disk as the guest sees it. */
