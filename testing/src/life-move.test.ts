@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   confirmMove,
+  offerGuest,
   deleteById,
   findInstance,
   flattenDisk,
@@ -12,10 +13,11 @@ import {
   revertMove,
   startGuest,
 } from "@luksmith/core/host";
-import { sharedOpenStack, tinyGuest } from "@luksmith/testing-services";
+import { connectLibvirt } from "@luksmith/libvirt/client";
+import { sharedLibvirt, sharedOpenStack, tinyGuest } from "@luksmith/testing-services";
 import { beforeAll, describe, expect, test } from "vitest";
 import { rebootHost } from "./host-reboot.ts";
-import { GONE, nameOf, whole } from "./life-host.ts";
+import { GONE, LifeHost, nameOf, whole } from "./life-host.ts";
 import { passphraseOf } from "./temp-host.ts";
 import { filesBelow } from "./tree.ts";
 import { TwoHosts } from "./two-hosts.ts";
@@ -155,6 +157,23 @@ function twoDisks({ disks }: MoveDocument): readonly [MovedDisk, MovedDisk] {
 }
 
 type MovedDisk = MoveDocument["disks"][number];
+
+test("a guest that was offered off, and that somebody started all the same, is not ended by a confirm", async () => {
+  const env = await sharedLibvirt();
+  const life = new LifeHost("raw", env);
+  const ctx = testContext();
+  const { instance } = await life.spawn(life.temp.addImage(2 * MIB), { start: false, boots: "nothing" });
+  const { uuid } = instance;
+  await life.on((host) => offerGuest(host, uuid, ctx));
+  using libvirt = await connectLibvirt(env.uri, ctx);
+  await libvirt.domains.start(uuid, ctx);
+  const confirm = () => life.on((host) => confirmMove(host, uuid, {}, ctx));
+  await expect(confirm()).rejects.toMatchObject({ code: "DomainStateConflict" });
+  await life.expectPicture(instance, whole(instance, "running"));
+  await libvirt.domains.destroy(uuid, ctx);
+  await confirm();
+  expect(await life.guest(uuid)).toBe("absent");
+}, 120_000);
 
 test("a document that is none is refused, and so is one that would leave its directory", async () => {
   const disk = {

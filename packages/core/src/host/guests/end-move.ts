@@ -1,7 +1,7 @@
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import { isMoving, type WritableHost } from "../host.ts";
-import { type FoundGuest, findGuest } from "./find-guest.ts";
+import { type FoundGuest, findGuest, isUp } from "./find-guest.ts";
 import { letGo } from "./let-go.ts";
 import { type MoveReceipt, type OtherHost, receipt, says } from "./move-receipt.ts";
 import { requireLive } from "./offer-guest.ts";
@@ -12,7 +12,8 @@ import { whereabouts } from "./send-guest.ts";
  * host's copies of them. The passphrases stay in the key manager, where the other host needs them. Once begun it goes
  * forward only.
  * @param other `arrived`: the other host says that it has a guest that was to be sent, where this one cannot know
- * @throws `DomainStateConflict`: it was not offered; it was offered running, and nothing proves that it has gone
+ * @throws `DomainStateConflict`: it was not offered; it was offered off and runs here; it was offered running, and nothing proves
+ * that it has gone
  */
 export async function confirmMove(
   host: WritableHost,
@@ -22,9 +23,21 @@ export async function confirmMove(
 ): Promise<MoveReceipt> {
   using _claim = host.claim(uuid, [], { moving: true });
   const found = requireOffered(host, uuid);
-  if (found.guest.moving !== "offered") await requireGone(host, found, other, ctx);
+  if (found.guest.moving === "offered") await requireOff(host, uuid, ctx);
+  else await requireGone(host, found, other, ctx);
   await letGo(host, found, { keepDisks: false }, ctx);
   return receipt(uuid, "removed");
+}
+
+/** What it has written since it was offered is on this host alone. */
+async function requireOff(host: WritableHost, uuid: string, ctx: OpContext): Promise<void> {
+  const { hypervisor } = await host.services();
+  if (!isUp(await hypervisor.state(uuid, ctx))) return;
+  throw new LuksmithError(
+    "DomainStateConflict",
+    `guest ${uuid} was offered while it was off, and runs here: what it writes is not on the other host, and nothing was touched; end the one that is not wanted, here with "virsh destroy", then confirm or revert`,
+    { details: { guest: uuid } },
+  );
 }
 
 /**
