@@ -45,7 +45,10 @@ export class LibrbdProcess {
     socket.once("close", () => this.#lost());
     // The first answer, which nobody asked for; it may come before anybody waits for it.
     this.#connected = this.#answer(0);
-    createInterface({ input: socket }).on("line", (line) => {
+    const lines = createInterface({ input: socket });
+    // It throws its input's errors on: a helper that dies with a request unread resets the connection, and "close" says so.
+    lines.on("error", () => {});
+    lines.on("line", (line) => {
       const { id, ...answer } = JSON.parse(line) as Answer & { readonly id: number };
       this.#waiting.get(id)?.(answer);
     });
