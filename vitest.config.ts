@@ -17,6 +17,7 @@ export default defineConfig({
       "apps/*/src/**/*.test.ts",
       "apps/*/test/**/*.test.ts",
       "bench/src/**/*.test.ts",
+      "release/{src,test}/**/*.test.ts",
       "testing/src/**/*.test.ts",
       "testing/services/{src,test}/**/*.test.ts",
     ],

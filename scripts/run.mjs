@@ -172,11 +172,16 @@ switch (task) {
     build();
     run(NODE, ["--expose-gc", "bench/src/main.ts", ...rest]);
     break;
+  case "release":
+    install();
+    build();
+    run(NODE, ["release/src/main.ts", ...rest]);
+    break;
   case "luksmith":
     install();
     if (isStale()) build();
     run(NODE, [join(ROOT, "apps/agent/bin/luksmith.js"), ...rest], { cwd: callersFolder() });
     break;
   default:
-    fail(`unknown task ${task}; use one of demo, test, bench, luksmith`);
+    fail(`unknown task ${task}; use one of demo, test, bench, luksmith, release`);
 }

@@ -32,3 +32,4 @@ export { sharedCeph } from "./shared/shared-ceph.ts";
 export { DmKernel, type DmKernelInfo, type LentVolumeGroup } from "./dm-kernel/dm-kernel.ts";
 export { OwnDmKernel, startDmKernel } from "./dm-kernel/start-dm-kernel.ts";
 export { sharedDmKernel } from "./shared/shared-dm-kernel.ts";
+export { NpmRegistry, type PackageDocument, startNpmRegistry } from "./npm-registry/start-npm-registry.ts";

@@ -1,0 +1,84 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect } from "vitest";
+import { ROOT } from "../src/packages.ts";
+
+const CANARY = "the release's canary must not be on the storage in clear";
+const REQUEST = join(ROOT, "examples/encrypted-server.json");
+
+/** An agent as npm has installed it, with a host of its own. */
+export class InstalledAgent implements AsyncDisposable {
+  readonly #bin: string;
+  readonly #folder: string;
+
+  private constructor(bin: string, folder: string) {
+    this.#bin = bin;
+    this.#folder = folder;
+  }
+
+  /** @param prefix - what `npm install --global --prefix` was given */
+  static async at(prefix: string, parent: string): Promise<InstalledAgent> {
+    const folder = await mkdtemp(join(parent, "host-"));
+    for (const name of ["instances", "images", "state"]) await mkdir(join(folder, name), { mode: 0o700 });
+    return new InstalledAgent(join(prefix, "bin/luksmith"), folder);
+  }
+
+  /** @returns the backends that these packages bring */
+  async plugins(names: readonly string[]): Promise<readonly string[]> {
+    await this.#configure(names);
+    const { backends } = await this.#json<{ backends: readonly { name: string }[] }>("plugins", "list");
+    return backends.map(({ name }) => name);
+  }
+
+  /** Makes the disks of the example's server from an image, has cryptsetup and the raw bytes say that they are encrypted, and removes them. */
+  async mainJob(): Promise<void> {
+    await this.#configure(["@luksmith/backend-raw", "@luksmith/backend-lvm", "@luksmith/keymgr-local"]);
+    const { server, image } = await exampleRequest();
+    const source = Buffer.alloc(64 * 1024 * 1024);
+    source.write(CANARY, 4096);
+    await writeFile(join(this.#folder, "images", image), source);
+    await this.#json("create", "-f", REQUEST);
+    const disk = join(this.#folder, "instances", server, "disk");
+    expect((await readFile(disk)).includes(CANARY)).toBe(false);
+    const { stdout } = await promisify(execFile)("/sbin/cryptsetup", ["luksDump", disk]);
+    expect(stdout).toMatch(/Version:\s+1\b/);
+    await this.#json("verify", server);
+    await this.#json("delete", server);
+    expect(await this.#json<{ disks?: readonly unknown[] } | readonly unknown[]>("list")).not.toContain(
+      server,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #configure(plugins: readonly string[]): Promise<void> {
+    const at = (name: string) => join(this.#folder, name);
+    await writeFile(
+      at("luksmith.conf"),
+      `[DEFAULT]\ninstances_path = ${at("instances")}\n[libvirt]\nimages_type = raw\nimages_volume_group = none\n` +
+        `[luksmith]\nstate_path = ${at("state")}\nimages_path = ${at("images")}\nplugins = ${plugins.join(", ")}\n`,
+    );
+  }
+
+  async #json<Result>(...args: readonly string[]): Promise<Result> {
+    const config = join(this.#folder, "luksmith.conf");
+    // The workspace's own Node, by its path: the program names whichever is first.
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [this.#bin, "--config-file", config, "--json", ...args],
+      { cwd: this.#folder },
+    );
+    return JSON.parse(stdout) as Result;
+  }
+}
+
+async function exampleRequest(): Promise<{ server: string; image: string }> {
+  const request = JSON.parse(await readFile(REQUEST, "utf8")) as {
+    server: { id: string; image: { id: string } };
+  };
+  return { server: request.server.id, image: request.server.image.id };
+}
