@@ -1,5 +1,6 @@
-import { definePlugin, ImageBackends, ImageServicesToken } from "@luksmith/core";
+import { definePlugin, HealthChecks, ImageBackends, ImageServicesToken } from "@luksmith/core";
 import { Qcow2Config } from "./config.ts";
+import { overlayCheck } from "./overlay-check.ts";
 import { qcow2Backend } from "./qcow2-backend.ts";
 
 export { qcow2Backend } from "./qcow2-backend.ts";
@@ -13,5 +14,7 @@ export default definePlugin({
     registrar.contribute(ImageBackends, (resolver) =>
       qcow2Backend(config.sections.DEFAULT.instances_path, () => resolver.get(ImageServicesToken)),
     );
+    const { instances_path: instancesPath } = config.sections.DEFAULT;
+    registrar.contribute(HealthChecks, () => [overlayCheck(instancesPath)]);
   },
 });

@@ -20,6 +20,13 @@ export {
   LuksmithError,
 } from "./errors/luksmith-error.ts";
 export {
+  type Finding,
+  type HealthCheck,
+  HealthChecks,
+  type HealthSubject,
+  type Severity,
+} from "./health/health-check.ts";
+export {
   type CopyTarget,
   type GuestDescription,
   type GuestDisks,

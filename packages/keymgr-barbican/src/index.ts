@@ -1,5 +1,6 @@
-import { definePlugin, KeyManagers } from "@luksmith/core";
+import { definePlugin, HealthChecks, KeyManagers } from "@luksmith/core";
 import { BarbicanConfig } from "./config.ts";
+import { barbicanChecks } from "./health-checks.ts";
 import { openBarbican } from "./open-barbican.ts";
 
 export { BarbicanKeyManager, type BarbicanKeyManagerOptions } from "./barbican-key-manager.ts";
@@ -12,5 +13,6 @@ export default definePlugin<BarbicanConfig>({
   config: BarbicanConfig,
   register(registrar, config) {
     registrar.provide(KeyManagers, () => openBarbican(config));
+    registrar.contribute(HealthChecks, () => barbicanChecks(config));
   },
 });

@@ -25,6 +25,19 @@ const PATIENCE: Patience = {
  * @throws `ConfigInvalid` for an account that cannot log in as it is written
  */
 export function openBarbican(config: BarbicanConfig, patience = PATIENCE): BarbicanKeyManager {
+  const { client, keystone, session } = connectBarbican(config, patience);
+  return new BarbicanKeyManager({
+    client,
+    keystone,
+    session,
+    consumers: config.consumers,
+    acl: config.acl,
+    pageSize: patience.pageSize,
+  });
+}
+
+/** The parts, which whoever asks for them closes: the client and the session. @throws as `openBarbican` */
+export function connectBarbican(config: BarbicanConfig, patience = PATIENCE) {
   const { settings, account } = config;
   const session = account === undefined ? undefined : sectionSession(settings, account);
   const http = httpOf(config);
@@ -38,24 +51,18 @@ export function openBarbican(config: BarbicanConfig, patience = PATIENCE): Barbi
     interfaces: [config.interface],
     service: "Barbican",
   });
+  // Some catalogs have the version in the URL, some have not.
+  const base: typeof endpoint = async (as, ctx) => (await endpoint(as, ctx)).replace(/\/v1\/?$/, "");
   const client = new ServiceClient({
     service: "Barbican",
-    // Some catalogs have the version in the URL, some have not.
-    endpoint: async (as, ctx) => (await endpoint(as, ctx)).replace(/\/v1\/?$/, ""),
+    endpoint: base,
     http,
     ...serviceToken(config, session),
     maxConcurrent: config.maxConcurrent,
     retries: patience.retries,
     breaker: patience.breaker,
   });
-  return new BarbicanKeyManager({
-    client,
-    keystone,
-    session,
-    consumers: config.consumers,
-    acl: config.acl,
-    pageSize: patience.pageSize,
-  });
+  return { client, keystone, session, http, endpoint: base };
 }
 
 function httpOf({ settings, verify, caFile, timeoutMs }: BarbicanConfig): HttpOptions {

@@ -1,14 +1,23 @@
 import {
   definePlugin,
+  HealthChecks,
   Hypervisors,
   type PluginSettings,
+  type Resolver,
   type SchemaResult,
   type StandardSchema,
 } from "@luksmith/core";
+import { libvirtChecks } from "./health-checks.ts";
+import type { LazyConnection } from "./hypervisor/lazy-connection.ts";
 import { LibvirtHypervisor } from "./hypervisor/libvirt-hypervisor.ts";
 import { libvirtAddress } from "./rpc/socket-path.ts";
 
 export { LibvirtHypervisor } from "./hypervisor/libvirt-hypervisor.ts";
+
+/** The provider above is the only one. */
+function connectionOf(resolver: Resolver): LazyConnection {
+  return (resolver.get(Hypervisors) as LibvirtHypervisor).connection;
+}
 
 interface LibvirtPluginConfig {
   /** `[libvirt] connection_uri` */
@@ -61,5 +70,6 @@ export default definePlugin<LibvirtPluginConfig>({
   config: Config,
   register(registrar, { uri, timeoutMs }) {
     registrar.provide(Hypervisors, () => new LibvirtHypervisor(uri, { timeoutMs }));
+    registrar.contribute(HealthChecks, (resolver) => libvirtChecks(connectionOf(resolver)));
   },
 });

@@ -1,7 +1,7 @@
 import { Argument, type Command } from "commander";
 import type { Dispatch } from "./dispatch.ts";
 
-/** serve, recover, config, plugins, completion */
+/** serve, recover, doctor, config, plugins, completion */
 export function addHostCommands(program: Command, dispatch: Dispatch): void {
   program
     .command("serve")
@@ -13,6 +13,16 @@ export function addHostCommands(program: Command, dispatch: Dispatch): void {
       "end what an earlier process left unfinished; exit code 65 when something could not be ended",
     )
     .action(() => dispatch(async (session) => (await import("./recover.ts")).recover(session)));
+  program
+    .command("doctor")
+    .description(
+      "look at everything that keeps disks from being made, opened and erased, or lets keys out; exit code 1: warnings, 2: errors",
+    )
+    .option("--look-only", "make no secret and no disk to try it out")
+    .option("--only <ID...>", "only these checks")
+    .action(({ lookOnly = false, only = [] }: { lookOnly?: boolean; only?: readonly string[] }) =>
+      dispatch(async (session) => (await import("./doctor.ts")).doctor(session, { lookOnly, only })),
+    );
   program
     .command("config")
     .description("look at the configuration")

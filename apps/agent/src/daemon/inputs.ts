@@ -62,6 +62,9 @@ export const PreviewPlainQuery = z.object({ accept_unproven: z.enum(["true", "fa
 export const PruneBody = z
   .strictObject({ dry_run: z.boolean().optional(), all_unused: z.boolean().optional() })
   .optional();
+export const DoctorBody = z
+  .strictObject({ look_only: z.boolean().optional(), only: z.array(z.string().max(100)).max(100).optional() })
+  .optional();
 export const SyncBody = z.strictObject({ create_provider: z.boolean().optional() }).optional();
 
 export const SpawnBody = z.strictObject({

@@ -200,6 +200,12 @@ export const TraitsSchema = z.object({
 });
 export const TraitsSyncedSchema = z.object({ ...TraitsSchema.shape, created: z.array(z.string()) });
 
+const severity = z.enum(["ok", "info", "warning", "error"]);
+export const DoctorSchema = z.object({
+  status: severity,
+  findings: z.array(z.object({ id: z.string(), severity, finding: z.string(), fix: z.string().nullable() })),
+});
+
 export const RecoveredSchema = z.object({
   operations: z.array(
     z.object({

@@ -7,6 +7,7 @@ import { Container } from "../di/container.ts";
 import { type Resolver, token } from "../di/token.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import { type Hypervisor, Hypervisors } from "../guest/hypervisor.ts";
+import { type HealthCheck, HealthChecks } from "../health/health-check.ts";
 import {
   type BackendExtension,
   BackendExtensions,
@@ -180,6 +181,11 @@ export class HostServices implements AsyncDisposable {
 
   get traitReporters(): readonly TraitReporter[] {
     return this.#container.all(TraitReporters);
+  }
+
+  /** What plugins have `luksmith doctor` look at. */
+  get healthChecks(): readonly HealthCheck[] {
+    return this.#container.all(HealthChecks).flat();
   }
 
   get cache(): ImageCache {

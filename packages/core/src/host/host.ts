@@ -52,6 +52,11 @@ export class ReadableHost implements AsyncDisposable {
     return new ReadableHost(config, { importModule }, database);
   }
 
+  /** Plugins alone, for a host whose state cannot be read: it seems to have nothing. */
+  static withoutState(config: HostConfig, importModule: ImportModule): ReadableHost {
+    return new ReadableHost(config, { importModule }, undefined);
+  }
+
   /** Undefined: nothing was ever made on this host. */
   get inventory(): Inventory | undefined {
     return this.#database && new Inventory(this.#database);

@@ -63,6 +63,7 @@ export {
   stopGuest,
   createInstance,
   deleteById,
+  diagnose,
   findInstance,
   flattenDisk,
   inspectContainer,
@@ -83,6 +84,9 @@ export {
 export type { CacheEntry, Pruned } from "../images/cache/prune-cache.ts";
 export type { Download, PrunedDownload } from "../images/image-downloads.ts";
 export type { GuestRecord, WantedPower } from "../journal/guests.ts";
+export type { Severity } from "../health/health-check.ts";
+export type { CheckedFinding, HealthReport } from "../health/run-checks.ts";
+export type { DiagnosedHost, DiagnoseOptions } from "./doctor/diagnose.ts";
 export type { AdoptOptions } from "./guests/adopt-guest.ts";
 export type { EvacuateOptions } from "./guests/evacuate-guest.ts";
 export type { LetGoOptions } from "./guests/let-go.ts";

@@ -81,6 +81,8 @@ export const showTraits = lazily(async () => (await import("./operations/traits.
 export const reportTraits = lazily(async () => (await import("./operations/traits.ts")).reportTraits);
 export const keepTraits = lazily(async () => (await import("./operations/traits.ts")).keepTraits);
 
+export const diagnose = lazily(async () => (await import("./doctor/diagnose.ts")).diagnose);
+
 /** The schema of REQUEST.json, for the daemon's description of itself. */
 export const requestSchema = lazily(async () => {
   const { RequestSchema } = await import("../request/request-schema.ts");

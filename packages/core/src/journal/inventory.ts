@@ -47,6 +47,14 @@ export interface DiskCount {
   readonly disks: number;
 }
 
+export interface UnfinishedOperation {
+  readonly kind: string;
+  /** The instance's or snapshot's UUID. */
+  readonly subject: string;
+  /** ISO 8601 */
+  readonly startedAt: string;
+}
+
 /** What this host has. Writing methods are called inside the transaction that ends an operation. */
 export class Inventory {
   readonly #database: StateDatabase;
@@ -83,6 +91,17 @@ export class Inventory {
       backend: String(backend),
       encrypted: encrypted === 1,
       disks: Number(disks),
+    }));
+  }
+
+  /** Operations that began and did not end, oldest first: those that run now are among them. */
+  unfinished(): readonly UnfinishedOperation[] {
+    const sql =
+      "SELECT kind, subject, started_at FROM operation WHERE state IN ('running', 'undoing') ORDER BY started_at, rowid";
+    return this.#database.all(sql).map((row) => ({
+      kind: String(row["kind"]),
+      subject: String(row["subject"]),
+      startedAt: String(row["started_at"]),
     }));
   }
 

@@ -43,6 +43,22 @@ export class StateLock implements Disposable {
   }
 }
 
+/** Who works on a state directory now; undefined: nobody, or it cannot be told. Takes no lock. */
+export function lockHolder(statePath: string): LockHolder | undefined {
+  const holder = readHolder(join(statePath, "lock-holder.json"));
+  // One that was killed leaves its file.
+  return holder && isAlive(holder.pid) ? holder : undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === "EPERM";
+  }
+}
+
 function readHolder(path: string): LockHolder | undefined {
   try {
     const value: unknown = JSON.parse(readFileSync(path, "utf8"));

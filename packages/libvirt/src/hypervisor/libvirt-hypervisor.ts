@@ -31,6 +31,11 @@ export class LibvirtHypervisor implements Hypervisor, Disposable {
   readonly live: LibvirtLive;
   readonly #connection: LazyConnection;
 
+  /** For what else is asked of the same libvirt. */
+  get connection(): LazyConnection {
+    return this.#connection;
+  }
+
   /** @param uri `[libvirt] connection_uri` */
   constructor(uri: string, options: ConnectOptions = {}) {
     this.#connection = new LazyConnection(uri, options);

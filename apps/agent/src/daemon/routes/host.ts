@@ -1,14 +1,16 @@
 import { cacheList, reportTraits, showTraits } from "@luksmith/core/host";
 import { prune } from "../../actions/cache-prune.ts";
+import { doctor } from "../../actions/doctor.ts";
 import { recoverNow } from "../../actions/recover.ts";
 import { cacheDocument } from "../../cli/cache-document.ts";
 import { traitsDocument } from "../../cli/traits-show.ts";
 import { syncDocument } from "../../cli/traits-sync.ts";
 import { throwFirst } from "../../output/trait-output.ts";
-import { PruneBody, SyncBody } from "../inputs.ts";
+import { DoctorBody, PruneBody, SyncBody } from "../inputs.ts";
 import { type Route, route } from "../route.ts";
 import {
   CacheSchema,
+  DoctorSchema,
   HostSchema,
   PrunedSchema,
   RecoveredSchema,
@@ -89,6 +91,19 @@ export const HOST_ROUTES: readonly Route[] = [
         },
       },
       input: undefined,
+    }),
+  }),
+  taskRoute({
+    method: "POST",
+    path: "/v1/doctor",
+    id: "examineHost",
+    tag,
+    summary: "Look at everything that keeps disks from being made, opened and erased, or lets keys out",
+    input: { body: DoctorBody },
+    answer: { status: 200, description: "What was found.", schema: DoctorSchema },
+    work: ({ body }) => ({
+      action: doctor,
+      input: { lookOnly: body?.look_only ?? false, only: body?.only ?? [] },
     }),
   }),
   taskRoute({

@@ -37,7 +37,10 @@ export interface SyncReport extends TraitRound {
 }
 
 /** What this host can do and what is said of it; changes nothing. */
-export async function showTraits(host: ReadableHost, ctx: OpContext): Promise<TraitsReport> {
+export async function showTraits(
+  host: Pick<ReadableHost, "services">,
+  ctx: OpContext,
+): Promise<TraitsReport> {
   const services = await host.services();
   const own = await hostTraits(services, ctx);
   const reporters = await Promise.all(services.traitReporters.map((reporter) => view(reporter, own, ctx)));
