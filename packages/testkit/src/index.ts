@@ -1,3 +1,4 @@
+export * from "./oracles/index.ts";
 export * from "./image-backend/index.ts";
 export * from "./key-manager/index.ts";
 export * from "./trait-reporter/index.ts";

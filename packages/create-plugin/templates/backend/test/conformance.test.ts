@@ -1,0 +1,4 @@
+import { describeImageBackend } from "@luksmith/testkit";
+import { acmeFixture } from "./acme-fixture.ts";
+
+describeImageBackend("acme", acmeFixture);
