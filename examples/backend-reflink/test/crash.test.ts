@@ -32,7 +32,7 @@ describe.skipIf(typeof storage === "string")("a command that is killed", () => {
       await bench.fixture.oracle.write(image, passphrase, MIB, other);
       await takeCheckpoint(place, "two");
       const header = (await readFile(image.path)).subarray(0, HEADER);
-        for (let kill = 0; kill < KILLS; kill += 1) {
+      for (let kill = 0; kill < KILLS; kill += 1) {
         const script = join(import.meta.dirname, "roll-back-for-ever.ts");
         const child = spawn(process.execPath, [script, place.directory, place.instanceUuid, place.name], {
           stdio: ["ignore", "pipe", "inherit"],
