@@ -45,6 +45,7 @@ const CEPH_PROGRAMS = {
 const TEST_PROGRAMS = {
   strace: "strace",
   "mkfs.xfs": "xfsprogs",
+  "mkfs.btrfs": "btrfs-progs",
   "mkfs.vfat": "dosfstools",
   mkntfs: "ntfs-3g",
   xmllint: "libxml2-utils",
