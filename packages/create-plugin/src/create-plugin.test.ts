@@ -25,7 +25,7 @@ describe("createPlugin", () => {
     expect(found.toSorted()).toEqual(made.files);
     for (const name of found) {
       const text = (await readFile(join(folder, name), "utf8")).replaceAll(author, "");
-      expect(name + text, name).not.toMatch(/acme|(?<!\$)\{\{/i);
+      expect(name + text).not.toMatch(/acme|(?<!\$)\{\{/i);
     }
     expect(found.includes("LICENSE")).toBe(licence !== "UNLICENSED");
     const manifest = JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as object;
@@ -54,7 +54,7 @@ describe("createPlugin", () => {
     await symlink("nowhere/at/all", join(parent, "disc"));
     for (const name of ["tape", "disc"]) {
       const creating = createPlugin({ folder: join(parent, name), kind: "backend" });
-      await expect(creating, name).rejects.toMatchObject({ code: "FolderUnusable" });
+      await expect(creating).rejects.toMatchObject({ code: "FolderUnusable" });
     }
     expect(await readdir(parent)).toEqual(["disc", "tape"]);
   });

@@ -8,7 +8,7 @@ import { requestJson } from "../request-json.ts";
 import { OutsideWorkspace } from "./outside-workspace.ts";
 
 /** Programs of others do the work, on a machine that does other things, too. */
-const LIMIT = { timeout: 600_000 };
+const LIMIT = { timeout: 1_800_000 };
 const BACKEND = "luksmith-backend-tape-store";
 const KEY_MANAGER = "keymgr";
 /** Mounts of its own, which end with it, however it ends. */
@@ -97,7 +97,7 @@ async function hostWith(plugins: readonly string[], options: string) {
       before: readonly string[] = [],
     ): Promise<readonly Step[]> => {
       const script = join(import.meta.dirname, "agent-steps.mjs");
-      const [file = "", ...args] = [...before, process.execPath, script, JSON.stringify(commands)];
+      const [file, ...args] = [...before, process.execPath, script, JSON.stringify(commands)];
       const { stdout } = await outside.run(file, args);
       return JSON.parse(stdout) as Step[];
     },
