@@ -101,10 +101,10 @@ export class OutsideWorkspace implements AsyncDisposable {
   async installPacked(folder: string): Promise<readonly string[]> {
     const cwd = this.folder(folder);
     const { name } = await this.manifest(folder);
-    const { stdout } = await this.run("npm", ["pack", "--json"], { cwd });
-    const [packed] = JSON.parse(stdout.slice(stdout.indexOf("\n["))) as [
-      { filename: string; files: { path: string }[] },
-    ];
+    await this.run("npm", ["run", "build"], { cwd });
+    // Its scripts would talk into the JSON.
+    const { stdout } = await this.run("npm", ["pack", "--json", "--ignore-scripts"], { cwd });
+    const [packed] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
     const target = this.#in("node_modules", name);
     await rm(target, { recursive: true });
     await mkdir(target);
