@@ -2,11 +2,13 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import {
   type HostConfig,
+  invoker,
   type JournalListener,
   loadConfig,
   type Logger,
   type OpContext,
   type OpenHostOptions,
+  type Origin,
   ReadableHost,
   WritableHost,
 } from "@luksmith/core/host";
@@ -27,6 +29,9 @@ export interface GlobalOptions {
   readonly osCloud?: string;
   readonly osTokenStdin?: boolean;
 }
+
+/** Characters of a command line that the audit log keeps. */
+const MOST_PURPOSE = 300;
 
 const SERVICE = {
   first: "stopping; what runs is given time to end",
@@ -83,6 +88,7 @@ export class Session {
       requestId,
       signal: this.#stop.signal,
       log,
+      origin: { via: "command", who: await invoker(), purpose: this.#command.slice(0, MOST_PURPOSE) },
       ...(user ? { userToken: user } : {}),
       ...(progress ? { progress } : {}),
     };
@@ -93,7 +99,8 @@ export class Session {
     const config = await this.config();
     this.#stop.words = SERVICE;
     this.#log = lazyLogger(this.#level ?? config.luksmith.log_level, (line) => this.#writeLog(line));
-    return { requestId: `req-${randomUUID()}`, signal: this.#stop.signal, log: this.#log };
+    const origin: Origin = { via: "daemon", who: await invoker(), purpose: "serve" };
+    return { requestId: `req-${randomUUID()}`, signal: this.#stop.signal, log: this.#log, origin };
   }
 
   /** The daemon that works on this host's state; undefined: there is none. */
@@ -116,7 +123,7 @@ export class Session {
 
   /** The host for looking; changes nothing. The caller disposes it. */
   async read(): Promise<ReadableHost> {
-    return ReadableHost.read(await this.config(), importPlugin);
+    return ReadableHost.read(await this.config(), importPlugin, this.log);
   }
 
   /** The host for changing; whatever was left unfinished has been ended. The caller disposes it. */

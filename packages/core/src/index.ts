@@ -10,6 +10,7 @@ export {
   token,
   type Token,
 } from "./di/token.ts";
+export type { Origin, TokenHolder } from "./audit/audit-event.ts";
 export { CATEGORIES, ERROR_CODES, type ErrorCategory, type ErrorCode } from "./errors/codes.ts";
 export {
   type AnyLuksmithError,

@@ -7,6 +7,7 @@ import {
   type SecretFilter,
   type SecretInfo,
   type SecretRef,
+  type TokenHolder,
   throwIfCancelled,
 } from "@luksmith/core";
 import type { KeystoneSession, ServiceClient } from "@luksmith/keystone";
@@ -119,6 +120,11 @@ export class BarbicanKeyManager implements KeyManager {
   async scope(ctx: OpContext): Promise<string> {
     this.#throwIfDone(ctx);
     return (await userCaller(this.#callers, ctx)).projectId;
+  }
+
+  async caller(ctx: OpContext): Promise<TokenHolder> {
+    this.#throwIfDone(ctx);
+    return (await readingCaller(this.#callers, ctx)).holder;
   }
 
   /** Forgets the account's token and password. Idempotent; every other method fails afterwards. */

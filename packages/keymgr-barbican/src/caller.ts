@@ -1,10 +1,11 @@
-import { LuksmithError, type OpContext, type TokenSource } from "@luksmith/core";
+import { LuksmithError, type OpContext, type TokenHolder, type TokenSource } from "@luksmith/core";
 import { type HttpOptions, type KeystoneSession, tokenInfo, type TokenInfo } from "@luksmith/keystone";
 
 /** In whose name Barbican is asked. */
 export interface Caller {
   readonly as: TokenSource;
   readonly projectId: string;
+  readonly holder: TokenHolder;
   /** For errors: the user's name and project. */
   readonly label: string;
   readonly roles: readonly string[];
@@ -43,8 +44,18 @@ async function identify(as: TokenSource, { keystone }: Callers, ctx: OpContext):
   return {
     as,
     projectId: info.projectId,
+    holder: holderOf(info),
     label: `${nameOf(info)} in project ${project}`,
     roles: info.roles,
+  };
+}
+
+function holderOf({ userId, userName, projectId, projectName }: TokenInfo): TokenHolder {
+  return {
+    userId,
+    ...(userName === undefined ? {} : { userName }),
+    ...(projectId === undefined ? {} : { projectId }),
+    ...(projectName === undefined ? {} : { projectName }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { addAuditCommands } from "./audit-commands.ts";
 import { addCacheCommands } from "./cache-commands.ts";
 import { addDiskCommands } from "./disk-commands.ts";
 import type { Dispatch } from "./dispatch.ts";
@@ -43,6 +44,7 @@ export function buildProgram(dispatch: Dispatch, said: Said): Command {
   addLegacyCommands(program, dispatch);
   addCacheCommands(program, dispatch);
   addTraitCommands(program, dispatch);
+  addAuditCommands(program, dispatch);
   addHostCommands(program, dispatch);
   return program;
 }

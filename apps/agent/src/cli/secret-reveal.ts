@@ -1,4 +1,4 @@
-import { invoker, revealSecret } from "@luksmith/core/host";
+import { revealSecret } from "@luksmith/core/host";
 import type { Session } from "../session.ts";
 
 /** The bytes go out as they are: no newline, which would be part of a key file. */
@@ -15,7 +15,7 @@ export async function revealOne(session: Session, id: string): Promise<void> {
 async function reveal(session: Session, id: string): Promise<Buffer> {
   const daemon = await session.daemon();
   const ctx = await session.context();
-  if (daemon) return await daemon.reveal(id, await invoker(), ctx);
+  if (daemon) return await daemon.reveal(id, ctx);
   await using host = await session.write(ctx);
   using passphrase = await revealSecret(host, { id }, ctx);
   return passphrase.use((secret) => Buffer.from(secret));

@@ -54,14 +54,17 @@ export class DaemonClient {
   }
 
   /** The passphrase's bytes, which the caller wipes. */
-  async reveal(id: string, who: string, ctx: OpContext): Promise<Buffer> {
-    const headers = { ...(await this.#headers(ctx)), "x-luksmith-user": who };
+  async reveal(id: string, ctx: OpContext): Promise<Buffer> {
+    const headers = await this.#headers(ctx);
     const path = `/v1/secrets/${encodeURIComponent(id)}/reveal`;
     return await readAll(await send({ socket: this.#socket, method: "POST", path, headers }));
   }
 
   async #headers(ctx: OpContext): Promise<Record<string, string>> {
-    const id = { "x-openstack-request-id": ctx.requestId };
+    const id = {
+      "x-openstack-request-id": ctx.requestId,
+      ...(ctx.origin ? { "x-luksmith-user": ctx.origin.who } : {}),
+    };
     if (!this.#host.asks_for_user || !ctx.userToken) return id;
     const token = await ctx.userToken.current(ctx);
     return { ...id, "x-auth-token": token.use((bytes) => Buffer.from(bytes).toString("latin1")) };

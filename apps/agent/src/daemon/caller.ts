@@ -18,8 +18,8 @@ export interface Caller {
   readonly idempotencyKey: string | undefined;
   /** Who it says it is; nobody has checked. */
   readonly claims: string | undefined;
-  /** Makes the context of one operation. */
-  context(scope: TaskScope): OpContext;
+  /** Makes the context of one operation. @param purpose what it is for, for the audit log */
+  context(scope: TaskScope, purpose: string): OpContext;
   /** Wipes the user's token. */
   release(): void;
 }
@@ -53,11 +53,12 @@ export function callerOf(request: FastifyRequest, log: Logger): Caller {
     async: prefer.some((each) => each.trim() === "respond-async"),
     idempotencyKey: key,
     claims,
-    context: ({ signal, progress }) => ({
+    context: ({ signal, progress }, purpose) => ({
       requestId,
       signal,
       log,
       progress,
+      origin: { via: "socket", who: claims ?? "unknown", purpose },
       ...(token ? { userToken: givenToken(token) } : {}),
     }),
     release: () => token?.[Symbol.dispose](),

@@ -59,7 +59,11 @@ export async function serve(options: DaemonOptions, ctx: OpContext): Promise<voi
   const app = await buildApp(ROUTES, parts, ctx.log, limits);
   await listen(app.server, socket, await groupId(socket_group, ctx));
   ctx.log.info({ socket, version }, "listening");
-  const background = Promise.all([keepReporting(host, ctx), keepRecovering(host, ctx), guests.run(ctx)]);
+  const background = Promise.all([
+    keepReporting(host, ctx),
+    keepRecovering(host, doing("recover", ctx)),
+    guests.run(doing("resume guests", ctx)),
+  ]);
   await manager.ready();
   if (!ctx.signal.aborted) await once(ctx.signal, "abort");
   ctx.log.info({ running: queue.running, queued: queue.queued }, "stopping");
@@ -71,6 +75,10 @@ export async function serve(options: DaemonOptions, ctx: OpContext): Promise<voi
   await Promise.all([closed, background, told]);
   await app.close();
   ctx.log.info({}, "stopped");
+}
+
+function doing(purpose: string, ctx: OpContext): OpContext {
+  return ctx.origin ? { ...ctx, origin: { ...ctx.origin, purpose } } : ctx;
 }
 
 async function close(server: Server): Promise<void> {

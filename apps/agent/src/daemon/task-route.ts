@@ -48,7 +48,7 @@ async function carryOut<I, D>(
   fingerprint: string,
 ): Promise<unknown> {
   const run = async (scope: TaskScope): Promise<D> => {
-    const ctx = caller.context(scope);
+    const ctx = caller.context(scope, action.kind);
     // As a command does: what an earlier operation could not end is ended first, with this caller's rights.
     if (subject !== undefined) await host.recover(ctx, subject);
     return await action.run(host, input, ctx);

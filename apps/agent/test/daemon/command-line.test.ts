@@ -93,13 +93,13 @@ describe("while the daemon runs, commands that change something", () => {
     expect([exitCode, out.length]).toEqual([0, 88]);
     expect(await host.json(["secret", "reveal", id])).toEqual({ passphrase: out });
     expect(daemon.io.err).not.toContain(out);
-    const { DatabaseSync } = await import("node:sqlite");
-    using database = new DatabaseSync(join(host.path, "state", "luksmith.sqlite"), { readOnly: true });
-    const trail = database.prepare("SELECT who, subject FROM audit ORDER BY seq DESC").get();
-    expect(trail).toMatchObject({
-      subject: id,
-      who: expect.stringMatching(/^a client of the socket, .*\(uid \d+\)$/),
+    const { lines } = await host.json<{ lines: readonly object[] }>(["audit", "export", "--about", id]);
+    expect(lines.at(-1)).toMatchObject({
+      event: "key.read",
+      secret: id,
+      origin: { via: "socket", who: expect.stringMatching(/ \(uid \d+\)$/), purpose: "secret reveal" },
     });
+    expect(await host.json(["audit", "verify"])).toMatchObject({ ok: true, findings: [] });
   });
 
   test("are cancelled with their task when they are interrupted", async () => {

@@ -73,6 +73,7 @@ export const ERROR_CODES = {
   InstanceBusy: "conflict",
   StateDirectoryUnsafe: "config",
   StateLocked: "conflict",
+  AuditLogUnwritable: "unavailable",
   JournalCorrupt: "integrity",
   RecoveryIncomplete: "integrity",
   // the daemon

@@ -1,4 +1,5 @@
 import { LuksEngine } from "@luksmith/luks";
+import { auditedKeys, type KeyAudit } from "../audit/audited-keys.ts";
 import { Commands } from "../command/command-runner.ts";
 import { imagesBackendName } from "../config/images-backend-name.ts";
 import type { OpContext } from "../image/op-context.ts";
@@ -73,6 +74,7 @@ export class HostServices implements AsyncDisposable {
   static async compose(
     config: HostConfig,
     importModule: ImportModule,
+    audit: KeyAudit,
     onKeyManager?: KeyManagerListener,
   ): Promise<HostServices> {
     const container = Container.create();
@@ -81,7 +83,7 @@ export class HostServices implements AsyncDisposable {
     container.provide(Engine, () => new LuksEngine({ threads }));
     container.provide(Cache, (resolver) => newCache(config, resolver));
     container.provide(Keys, (resolver) => {
-      const keys = keysOf(config, resolver);
+      const keys = auditedKeys(keysOf(config, resolver), audit);
       return onKeyManager ? observedKeys(keys, onKeyManager) : keys;
     });
     container.provide(ImageServicesToken, (resolver) => ({

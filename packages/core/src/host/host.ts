@@ -1,3 +1,10 @@
+import type { AuditLog } from "../audit/audit-log.ts";
+import type { KeyAudit } from "../audit/audited-keys.ts";
+import { type AuditHead, readHead, readPending } from "../audit/audit-state.ts";
+import type { PendingLine } from "../audit/segment-file.ts";
+import { openBesideWriter } from "../audit/audit-database.ts";
+import { hostAuditLog, keyAudit } from "../audit/host-audit.ts";
+import { OperationAudit } from "../audit/operation-audit.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import { checkStateDirectory } from "../journal/state-directory.ts";
 import { Inventory } from "../journal/inventory.ts";
@@ -8,6 +15,7 @@ import { StateLock } from "../journal/state-lock.ts";
 import type { HostConfig } from "../config/host-config.ts";
 import type { OpContext } from "../image/op-context.ts";
 import type { KeyManagerListener } from "../key-manager/observed-keys.ts";
+import { type Logger, silentLogger } from "../log/logger.ts";
 import type { HostServices } from "./host-services.ts";
 import type { ImportModule } from "./load-plugins.ts";
 import type { RecoveryReport } from "./operations/recover.ts";
@@ -32,24 +40,35 @@ export class ReadableHost implements AsyncDisposable {
   readonly #importModule: ImportModule;
   readonly #database: StateDatabase | undefined;
   readonly #onKeyManager: KeyManagerListener | undefined;
+  readonly #log: Logger;
   #services: Promise<HostServices> | undefined;
+  #auditDatabase: StateDatabase | undefined;
 
   protected constructor(
     config: HostConfig,
     options: Pick<OpenHostOptions, "importModule" | "onKeyManager">,
     database: StateDatabase | undefined,
+    log: Logger,
   ) {
     this.config = config;
+    this.#log = log;
     this.#importModule = options.importModule;
     this.#onKeyManager = options.onKeyManager;
     this.#database = database;
   }
 
   /** @throws `StateDirectoryUnsafe`, `JournalCorrupt` */
-  static read(config: HostConfig, importModule: ImportModule): ReadableHost {
+  static read(config: HostConfig, importModule: ImportModule, log = silentLogger): ReadableHost {
     const exists = checkStateDirectory(config.luksmith.state_path, { create: false });
     const database = exists ? StateDatabase.open(config.luksmith.state_path, "read") : undefined;
-    return new ReadableHost(config, { importModule }, database);
+    return new ReadableHost(config, { importModule }, database, log);
+  }
+
+  /** Where the audit log ends; undefined: it never began. */
+  get auditState(): { readonly head: AuditHead; readonly pending: readonly PendingLine[] } | undefined {
+    // In this order: what is pending by then is in the file otherwise.
+    const head = this.#database && readHead(this.#database);
+    return head && this.#database && { head, pending: readPending(this.#database) };
   }
 
   /** Plugins alone, for a host whose state cannot be read: it seems to have nothing. */
@@ -65,14 +84,22 @@ export class ReadableHost implements AsyncDisposable {
   /** The plugins, composed at the first call. */
   services(): Promise<HostServices> {
     this.#services ??= import("./host-services.ts").then(({ HostServices: services }) =>
-      services.compose(this.config, this.#importModule, this.#onKeyManager),
+      services.compose(this.config, this.#importModule, this.keyAudit(), this.#onKeyManager),
     );
     return this.#services;
+  }
+
+  /** Whom the use of keys is told. A host that is only looked at opens its database for that when it happens. */
+  protected keyAudit(): KeyAudit {
+    const database = (): StateDatabase =>
+      (this.#auditDatabase ??= openBesideWriter(this.config.luksmith.state_path));
+    return keyAudit(hostAuditLog(this.config, database, this.#log), database);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const services = await this.#services?.catch(() => undefined);
     await services?.[Symbol.asyncDispose]();
+    this.#auditDatabase?.[Symbol.dispose]();
     this.#database?.[Symbol.dispose]();
   }
 }
@@ -89,6 +116,8 @@ export class WritableHost extends ReadableHost {
   readonly answers: KeptAnswers;
   readonly #inventory: Inventory;
   readonly #lock: StateLock;
+  readonly #audit: AuditLog;
+  readonly #writable: StateDatabase;
   readonly #claimed = new Set<string>();
   #recovery: RecoveryReport = { operations: [] };
 
@@ -97,9 +126,17 @@ export class WritableHost extends ReadableHost {
     options: OpenHostOptions,
     database: StateDatabase,
     lock: StateLock,
+    log: Logger,
   ) {
-    super(config, options, database);
-    this.journal = new Journal(database, options.onJournal);
+    super(config, options, database, log);
+    this.#writable = database;
+    this.#audit = hostAuditLog(config, () => database, log);
+    this.journal = new Journal(
+      database,
+      options.onJournal,
+      undefined,
+      new OperationAudit(database, this.#audit),
+    );
     this.answers = new KeptAnswers(database);
     this.#inventory = new Inventory(database);
     this.#lock = lock;
@@ -114,7 +151,9 @@ export class WritableHost extends ReadableHost {
     try {
       const database = StateDatabase.open(statePath, "write");
       if (!database) throw new Error("a database opened for writing exists");
-      host = new WritableHost(config, options, database, lock);
+      host = new WritableHost(config, options, database, lock, ctx.log);
+      // What an earlier process could not write any more.
+      host.#audit.settle();
       await host.recover(ctx);
       return host;
     } catch (error) {
@@ -181,6 +220,10 @@ export class WritableHost extends ReadableHost {
 
   override get inventory(): Inventory {
     return this.#inventory;
+  }
+
+  protected override keyAudit(): KeyAudit {
+    return keyAudit(this.#audit, () => this.#writable);
   }
 
   /** What had to be undone or finished the last time that this was looked for: when this host was opened, at least. */

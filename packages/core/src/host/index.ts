@@ -1,4 +1,6 @@
 export { type ConfigEntry, type HostConfig, loadConfig, type LoadConfigOptions } from "../config/index.ts";
+export type { Origin } from "../audit/audit-event.ts";
+export type { AuditFinding, AuditPoint, AuditVerdict } from "../audit/verify-audit.ts";
 export { CATEGORIES, ERROR_CODES, type ErrorCategory, type ErrorCode } from "../errors/codes.ts";
 export { errorFromJson } from "../errors/error-from-json.ts";
 export { errnoOf, ioError } from "../errors/io-error.ts";
@@ -35,6 +37,8 @@ export {
   cacheList,
   cachePrune,
   adoptGuest,
+  exportAudit,
+  verifyAuditLog,
   confirmMove,
   guestKeeper,
   offerGuest,
@@ -107,6 +111,7 @@ export type { AdoptLegacy } from "./legacy/adopt-legacy.ts";
 export type { LegacyDisk, LegacyInstance } from "./legacy/list-legacy.ts";
 export type { MigratedDisk, MigrateOptions } from "./legacy/migrate-legacy.ts";
 export type { OpenedDisk } from "./legacy/open-legacy.ts";
+export type { AuditExport, AuditSelection, AuditVerifyOptions } from "./operations/audit.ts";
 export type { CacheListing } from "./operations/cache-list.ts";
 export type { PruneOptions, PruneReport } from "./operations/cache-prune.ts";
 export type { DeleteOptions } from "./operations/delete-instance.ts";

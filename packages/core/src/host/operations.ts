@@ -64,6 +64,8 @@ export const invoker = lazily(async () => (await import("./operations/reveal-sec
 export const inspectContainer = lazily(
   async () => (await import("./operations/inspect-container.ts")).inspectContainer,
 );
+export const verifyAuditLog = lazily(async () => (await import("./operations/audit.ts")).verifyAuditLog);
+export const exportAudit = lazily(async () => (await import("./operations/audit.ts")).exportAudit);
 export const listPlugins = lazily(async () => (await import("./operations/list-plugins.ts")).listPlugins);
 export const cacheList = lazily(async () => (await import("./operations/cache-list.ts")).cacheList);
 export const cachePrune = lazily(async () => (await import("./operations/cache-prune.ts")).cachePrune);

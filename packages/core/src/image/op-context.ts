@@ -1,3 +1,4 @@
+import type { Origin } from "../audit/audit-event.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import type { TokenSource } from "../identity/token-source.ts";
 import type { Logger } from "../log/logger.ts";
@@ -11,6 +12,8 @@ export interface OpContext {
   readonly log: Logger;
   /** The caller, for services that act as the user; absent where there is no OpenStack, or where the host acts by itself. */
   readonly userToken?: TokenSource;
+  /** Who asks, for the audit trail. */
+  readonly origin?: Origin;
   /** Bytes done and to do of a long step; called often, must be cheap. */
   readonly progress?: ProgressListener;
 }

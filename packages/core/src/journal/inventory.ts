@@ -105,6 +105,19 @@ export class Inventory {
     }));
   }
 
+  /** The disk or snapshot that a secret opens, if there is one. */
+  ofSecret(
+    secretId: string,
+  ): { readonly instance: string; readonly uuid: string; readonly name: string } | undefined {
+    const row =
+      this.#database.get("SELECT instance, uuid, name FROM disk WHERE secret_id = ?", secretId) ??
+      this.#database.get(
+        "SELECT instance, uuid, disk_name AS name FROM snapshot WHERE secret_id = ?",
+        secretId,
+      );
+    return row && { instance: String(row["instance"]), uuid: String(row["uuid"]), name: String(row["name"]) };
+  }
+
   snapshots(): readonly SnapshotRecord[] {
     return this.#database.all("SELECT * FROM snapshot ORDER BY created_at, uuid").map(snapshotOf);
   }
@@ -218,20 +231,6 @@ export class Inventory {
 
   removeSnapshot(uuid: string): void {
     this.#database.run("DELETE FROM snapshot WHERE uuid = ?", uuid);
-  }
-
-  /** Who asked for a passphrase; durable when it returns. */
-  audit(entry: { who: string; action: string; subject: string; requestId: string }): void {
-    this.#database.transaction(() =>
-      this.#database.run(
-        "INSERT INTO audit (at, who, action, subject, request_id) VALUES (?, ?, ?, ?, ?)",
-        new Date().toISOString(),
-        entry.who,
-        entry.action,
-        entry.subject,
-        entry.requestId,
-      ),
-    );
   }
 
   addDisk(disk: DiskRecord, position: number): void {

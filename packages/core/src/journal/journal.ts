@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import type { Origin } from "../audit/audit-event.ts";
+import type { AuditedOperation, OperationAudit } from "../audit/operation-audit.ts";
 import type { Json } from "../image/rollback.ts";
 import type { StateDatabase } from "./state-database.ts";
 
@@ -52,6 +54,9 @@ export interface RequestedOperation extends Pick<OpenOperation, "kind" | "subjec
   readonly state: OpenOperation["state"] | "done" | "undone";
 }
 
+/** Who begins an operation: the id of a request, or its context, from which the audit log learns who asked. */
+export type Requester = string | { readonly requestId: string; readonly origin?: Origin };
+
 /** Told of each durable change of the journal, in order; for tests and metrics. */
 export type JournalListener = (event: { operation: string; kind: OperationKind; event: string }) => void;
 
@@ -66,12 +71,19 @@ export class Journal {
   readonly #database: StateDatabase;
   readonly #listener: JournalListener;
   readonly #history: number;
+  readonly #audit: OperationAudit | undefined;
 
   /** @param history how many ended operations to keep for the record */
-  constructor(database: StateDatabase, listener: JournalListener = () => {}, history = HISTORY) {
+  constructor(
+    database: StateDatabase,
+    listener: JournalListener = () => {},
+    history = HISTORY,
+    audit?: OperationAudit,
+  ) {
     this.#database = database;
     this.#listener = listener;
     this.#history = history;
+    this.#audit = audit;
   }
 
   /**
@@ -81,12 +93,14 @@ export class Journal {
   begin(
     kind: OperationKind,
     subject: string,
-    requestId: string,
+    by: Requester,
     data: Json,
     steps: readonly Step[] = [],
     instead: readonly OpenOperation[] = [],
   ): Operation {
     const id = randomUUID();
+    const { requestId, origin } = typeof by === "string" ? { requestId: by } : by;
+    const begun = { id, kind, subject, requestId, origin, steps };
     this.#database.transaction(() => {
       this.#database.run(
         "INSERT INTO operation (id, kind, subject, state, request_id, started_at, data) VALUES (?, ?, ?, 'running', ?, ?, ?)",
@@ -106,9 +120,11 @@ export class Journal {
           open,
         );
       }
+      this.#audit?.begun(begun);
     });
+    this.#audit?.settle();
     this.#listener({ operation: id, kind, event: "begin" });
-    return new Operation({ id, kind, subject, steps }, this.#database, this.#listener, this.#history);
+    return this.#operation(begun);
   }
 
   /** Oldest first. */
@@ -140,7 +156,11 @@ export class Journal {
 
   /** Takes an unfinished operation up again. */
   resume(open: OpenOperation): Operation {
-    return new Operation(open, this.#database, this.#listener, this.#history);
+    return this.#operation({ ...open, origin: undefined });
+  }
+
+  #operation(begun: AuditedOperation & Pick<OpenOperation, "steps">): Operation {
+    return new Operation(begun, this.#database, this.#listener, this.#history, this.#audit);
   }
 
   #insert(operation: string, seq: number, step: Step): void {
@@ -184,13 +204,18 @@ export class Operation {
   readonly #database: StateDatabase;
   readonly #listener: JournalListener;
   readonly #history: number;
+  readonly #begun: AuditedOperation;
+  readonly #audit: OperationAudit | undefined;
 
   constructor(
-    begun: Pick<OpenOperation, "id" | "kind" | "subject" | "steps">,
+    begun: AuditedOperation & Pick<OpenOperation, "steps">,
     database: StateDatabase,
     listener: JournalListener,
     history: number,
+    audit: OperationAudit | undefined,
   ) {
+    this.#begun = begun;
+    this.#audit = audit;
     this.id = begun.id;
     this.kind = begun.kind;
     this.subject = begun.subject;
@@ -217,9 +242,11 @@ export class Operation {
   /** As `intend`, together with `change`, in one transaction: from here on the operation goes forward. */
   advance(change: () => void, ...steps: readonly Step[]): void {
     this.#database.transaction(() => {
-      change();
+      if (this.#audit) this.#audit.changing(this.#begun, [...this.#steps, ...steps], change);
+      else change();
       steps.forEach((step, i) => insertStep(this.#database, this.id, this.#steps.length + i, step));
     });
+    this.#audit?.settle();
     this.#steps.push(...steps);
     this.#tell(steps.map((step) => step.kind).join("+"));
   }
@@ -235,7 +262,8 @@ export class Operation {
   /** Ends the operation together with `change`, in one transaction. */
   end(state: "done" | "undone", change: () => void = () => {}): void {
     this.#database.transaction(() => {
-      change();
+      if (this.#audit) this.#audit.ended(this.#begun, state, this.#steps, change);
+      else change();
       this.#database.run(
         "UPDATE operation SET state = ?, ended_at = ? WHERE id = ?",
         state,
@@ -248,6 +276,7 @@ export class Operation {
         this.#history,
       );
     });
+    this.#audit?.settle();
     this.#tell(state);
   }
 

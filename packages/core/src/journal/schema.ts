@@ -133,4 +133,22 @@ export const MIGRATIONS: readonly string[] = [
     copied INTEGER NOT NULL
   ) STRICT;
   `,
+  // The end of the audit log, and its lines that the file may not have durably.
+  `
+  CREATE TABLE audit_head (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    log TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    at TEXT NOT NULL,
+    segment INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE audit_pending (
+    seq INTEGER PRIMARY KEY,
+    start INTEGER NOT NULL,
+    line TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

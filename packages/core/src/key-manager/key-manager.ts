@@ -1,5 +1,6 @@
 import type { GeneratedPassphrase, Passphrase } from "@luksmith/luks";
 import { token } from "../di/token.ts";
+import type { TokenHolder } from "../audit/audit-event.ts";
 import type { OpContext } from "../image/op-context.ts";
 
 /** Points at a secret in a key manager; safe to store, log and print. */
@@ -63,6 +64,11 @@ export interface KeyManager {
    * as somebody else finds nothing, which proves nothing; so journals note it. Undefined: the same for all.
    */
   scope?(ctx: OpContext): Promise<string | undefined>;
+  /**
+   * Whose token is used for this caller, for the audit log and for limits: a user, or the host's own account. Cheap after a
+   * call that it goes with. Left out: no tokens are used.
+   */
+  caller?(ctx: OpContext): Promise<TokenHolder>;
   /** Called once when the host stops. */
   close?(): Promise<void>;
 }

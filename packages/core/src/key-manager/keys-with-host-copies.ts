@@ -14,6 +14,7 @@ export type SecretSecurity = "user" | "host";
 export class KeysWithHostCopies implements KeyManager {
   readonly list?: NonNullable<KeyManager["list"]>;
   readonly scope?: NonNullable<KeyManager["scope"]>;
+  readonly caller?: NonNullable<KeyManager["caller"]>;
   readonly #keys: KeyManager;
   readonly #copies: HostCopies;
   readonly #security: SecretSecurity;
@@ -24,6 +25,7 @@ export class KeysWithHostCopies implements KeyManager {
     this.#security = security;
     if (keys.list) this.list = keys.list.bind(keys);
     if (keys.scope) this.scope = keys.scope.bind(keys);
+    if (keys.caller) this.caller = keys.caller.bind(keys);
   }
 
   get name(): string {

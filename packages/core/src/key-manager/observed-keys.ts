@@ -25,6 +25,7 @@ export function observedKeys(keys: KeyManager, listener: KeyManagerListener): Ke
   };
   const list = keys.list?.bind(keys);
   const scope = keys.scope?.bind(keys);
+  const caller = keys.caller?.bind(keys);
   return {
     name: keys.name,
     create: (request, ctx) => told("create", keys.create(request, ctx)),
@@ -41,5 +42,6 @@ export function observedKeys(keys: KeyManager, listener: KeyManagerListener): Ke
       },
     }),
     ...(scope && { scope: (ctx) => told("scope", scope(ctx)) }),
+    ...(caller && { caller }),
   };
 }

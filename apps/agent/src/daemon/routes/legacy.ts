@@ -19,7 +19,7 @@ export const LEGACY_ROUTES: readonly Route[] = [
     answer: { status: 200, description: "All of them.", schema: LegacyListSchema },
     errors: [422, 503],
     handle: async ({ parts, caller }) =>
-      legacyDocument(await listLegacy(parts.host, caller.context(looking()))),
+      legacyDocument(await listLegacy(parts.host, caller.context(looking(), "legacy"))),
   }),
   taskRoute({
     method: "POST",
@@ -72,7 +72,7 @@ export const LEGACY_ROUTES: readonly Route[] = [
       const options = { acceptUnproven: query.accept_unproven === "true" };
       return migrationDocument(
         id,
-        await previewMigration(parts.host, id, options, caller.context(looking())),
+        await previewMigration(parts.host, id, options, caller.context(looking(), "legacy")),
       );
     },
   }),

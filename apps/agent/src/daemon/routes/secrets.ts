@@ -13,9 +13,11 @@ export const SECRET_ROUTES: readonly Route[] = [
     answer: { status: 200, description: "The passphrase.", mediaType: "application/octet-stream" },
     errors: [403, 404, 503],
     handle: async ({ params: { id }, caller, parts, reply }) => {
-      const ctx = caller.context({ signal: AbortSignal.timeout(60_000), progress: () => {} });
-      const who = `a client of the socket${caller.claims ? `, by its own account ${caller.claims}` : ""}`;
-      using passphrase = await revealSecret(parts.host, { id, who }, ctx);
+      const ctx = caller.context(
+        { signal: AbortSignal.timeout(60_000), progress: () => {} },
+        "secret reveal",
+      );
+      using passphrase = await revealSecret(parts.host, { id }, ctx);
       const bytes = passphrase.use((secret) => Buffer.from(secret));
       reply.raw.once("close", () => bytes.fill(0));
       await reply.header("cache-control", "no-store").type("application/octet-stream").send(bytes);

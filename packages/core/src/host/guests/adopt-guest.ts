@@ -69,7 +69,7 @@ export async function adoptGuest(
   }
   await requireKeyOwner(services.keys, uuid, document.instance.project_id ?? undefined, ctx);
   await requireReadable(services, arrivals, ctx);
-  const operation = host.journal.begin(stage?.kind ?? "adopt", uuid, ctx.requestId, {});
+  const operation = host.journal.begin(stage?.kind ?? "adopt", uuid, ctx, {});
   let spawned: Spawned;
   try {
     const disks: DiskRecord[] = [];

@@ -63,7 +63,7 @@ export async function expectGuest(
   await requireKeyOwner(services.keys, uuid, project_id ?? undefined, ctx);
   for (const { image } of places)
     (await recallPassphrase(services.keys, image.disk, ctx))?.[Symbol.dispose]();
-  const operation = host.journal.begin("expect", uuid, ctx.requestId, {});
+  const operation = host.journal.begin("expect", uuid, ctx, {});
   try {
     const disks: DiskRecord[] = [];
     for (const place of places) disks.push(await makeDisk(services, place, operation, ctx));

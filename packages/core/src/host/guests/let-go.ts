@@ -49,7 +49,7 @@ export async function letGo(
     removals.push(sagaStep({ kind: "remove", data }));
   }
   const keys = keysOfOneGuest(host, instance);
-  const operation = host.journal.begin("delete", uuid, ctx.requestId, {}, [
+  const operation = host.journal.begin("delete", uuid, ctx, {}, [
     sagaStep({ kind: "end-guest", data: { uuid } }),
     ...removals,
     sagaStep({ kind: "take-keys", data: { keys } }),

@@ -29,7 +29,7 @@ export async function rebootGuest(
     await hypervisor.reboot(uuid, ctx);
     return;
   }
-  const operation = host.journal.begin("reboot", uuid, ctx.requestId, {});
+  const operation = host.journal.begin("reboot", uuid, ctx, {});
   try {
     // Before the guest ends: from here on it is one that should run.
     operation.advance(() => host.inventory.guests.setWanted(uuid, "on"));

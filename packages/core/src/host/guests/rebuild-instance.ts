@@ -60,7 +60,7 @@ export async function rebuildInstance(
   requireRenaming(prepared);
   const old = await oldDisks(services, instance, guest === undefined, ctx);
   const wasUp = guest !== undefined && isUp(await services.hypervisor.state(id, ctx));
-  const operation = host.journal.begin("rebuild", id, ctx.requestId, {});
+  const operation = host.journal.begin("rebuild", id, ctx, {});
   const { diskInfo, blockDeviceInfo } = plan;
   let next: InstanceRecord;
   try {

@@ -60,7 +60,7 @@ export async function rescueGuest(
   await requireSpace([{ disk, image, ...bytes }], ctx);
   const names = disk.encryption ? [secretName(uuid, disk.uuid)] : [];
   const secrets = await OperationSecrets.plan(services.keys, names, found.instance, ctx);
-  const operation = host.journal.begin("rescue", uuid, ctx.requestId, {}, secrets.steps);
+  const operation = host.journal.begin("rescue", uuid, ctx, {}, secrets.steps);
   try {
     const record = await makeRescueDisk(host, disk, file, secrets, operation, ctx);
     const keys = guestKeys({ uuid, disks: [record] }).filter(({ use }) => use.kind === "disk");

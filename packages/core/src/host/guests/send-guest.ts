@@ -37,7 +37,7 @@ export async function sendGuest(
     return receipt(uuid, "sent");
   }
   if (fate === "unknown") throw whereabouts(uuid);
-  const operation = host.journal.begin("send", uuid, ctx.requestId, {});
+  const operation = host.journal.begin("send", uuid, ctx, {});
   operation.advance(() => host.inventory.guests.setMoving(uuid, "sending"));
   try {
     await live.send(uuid, { arrival, config: host.config, route }, ctx);

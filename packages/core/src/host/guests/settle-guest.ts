@@ -72,7 +72,7 @@ export async function dismissGuest(
     const data = { backend: record.backend, disk: diskToJson(record), identity: identity ?? null };
     removals.push(sagaStep({ kind: "remove", data }));
   }
-  const operation = host.journal.begin("delete", uuid, ctx.requestId, {}, [
+  const operation = host.journal.begin("delete", uuid, ctx, {}, [
     ...removals,
     ...keys.map(({ secretId }) => sagaStep({ kind: "forget-copy", data: { id: secretId } })),
     // Last: what has one of its disks open was refused above, and nothing runs without disks.

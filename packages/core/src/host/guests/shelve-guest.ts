@@ -72,7 +72,7 @@ export async function shelveGuest(
   const wasUp = isUp(await services.hypervisor.state(uuid, ctx));
   const document = onShelf(found, disks);
   const keys = keysOfOneGuest(host, instance);
-  const operation = host.journal.begin("shelve", uuid, ctx.requestId, {});
+  const operation = host.journal.begin("shelve", uuid, ctx, {});
   try {
     await powerOff(services.hypervisor, uuid, new Date(Date.now() + timeoutMs), ctx);
     for (const disk of disks) await putOnShelf(services, disk, operation, ctx);

@@ -20,7 +20,7 @@ export async function startGuest(host: WritableHost, uuid: string, ctx: OpContex
     host.inventory.guests.setWanted(uuid, "on");
     return started;
   }
-  const operation = host.journal.begin("start", uuid, ctx.requestId, {});
+  const operation = host.journal.begin("start", uuid, ctx, {});
   try {
     await powerOn(host, found, ctx);
   } catch (error) {

@@ -30,7 +30,7 @@ export async function stopGuest(
   // A stop that nobody could hear is refused, not done an hour later.
   await (await host.services()).hypervisor.state(uuid, ctx);
   const until = new Date(Date.now() + timeoutMs).toISOString();
-  const operation = host.journal.begin("stop", uuid, ctx.requestId, { until });
+  const operation = host.journal.begin("stop", uuid, ctx, { until });
   try {
     await finish(host, operation, uuid, until, ctx);
   } catch (error) {

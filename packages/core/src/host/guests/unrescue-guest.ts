@@ -28,7 +28,7 @@ export async function unrescueGuest(host: WritableHost, uuid: string, ctx: OpCon
   const secretId = disk.encryption?.secretId;
   if (secretId) await requireKeyOwner(services.keys, uuid, instance.projectId, ctx);
   const keys = guestKeys({ uuid, disks: [disk] }).filter(({ use }) => use.kind === "disk");
-  const operation = host.journal.begin("unrescue", uuid, ctx.requestId, {}, [
+  const operation = host.journal.begin("unrescue", uuid, ctx, {}, [
     sagaStep({ kind: "power", data: { uuid } }),
     sagaStep({
       kind: "remove",

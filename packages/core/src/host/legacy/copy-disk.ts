@@ -40,7 +40,7 @@ export async function prepareCopy(
   // Of its own, so that taking it back by its name never finds another.
   const name = `${secretName(instance.uuid, record.uuid)} key ${randomUUID()}`;
   const secrets = await OperationSecrets.plan(services.keys, [name], instance, ctx);
-  const operation = host.journal.begin("reencrypt", instance.uuid, ctx.requestId, {}, secrets.steps);
+  const operation = host.journal.begin("reencrypt", instance.uuid, ctx, {}, secrets.steps);
   try {
     using passphrase = services.luks.generatePassphrase();
     const consumer = { resourceType: "disk", resourceId: record.uuid } as const;

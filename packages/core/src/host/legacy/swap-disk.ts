@@ -48,13 +48,7 @@ export async function swapDisk(
     return uuid !== record.uuid && encryption?.secretId === record.encryption?.secretId;
   });
   if (key !== undefined && !shared) steps.push({ kind: "forget", data: { id: key } });
-  const operation = host.journal.begin(
-    "swap",
-    instance.uuid,
-    ctx.requestId,
-    data(record),
-    steps.map(sagaStep),
-  );
+  const operation = host.journal.begin("swap", instance.uuid, ctx, data(record), steps.map(sagaStep));
   await finishSwap(host, services, operation, ctx);
 }
 
@@ -70,7 +64,7 @@ export async function abandonCopy(
   const id = diskFromJson(target).encryption?.secretId;
   if (id) steps.push({ kind: "forget", data: { id } });
   const begun = steps.map(sagaStep);
-  const operation = host.journal.begin("abandon", record.instanceUuid, ctx.requestId, data(record), begun);
+  const operation = host.journal.begin("abandon", record.instanceUuid, ctx, data(record), begun);
   await finishSwap(host, services, operation, ctx);
 }
 

@@ -71,7 +71,7 @@ export async function createInstance(
   const names = [...new Set(prepared.flatMap((each) => secretNameOf(plan, each)))];
   const projectId = request.server.tenant_id ?? undefined;
   const secrets = await OperationSecrets.plan(services.keys, names, { uuid: id, projectId }, ctx);
-  const operation = host.journal.begin(stage?.kind ?? "create", id, ctx.requestId, {}, secrets.steps);
+  const operation = host.journal.begin(stage?.kind ?? "create", id, ctx, {}, secrets.steps);
   try {
     const made = await makeDisks(host, services, plan, prepared, secrets, operation, ctx);
     const more = await stage?.finish(made, operation);

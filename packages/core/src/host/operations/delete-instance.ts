@@ -56,7 +56,7 @@ export async function deleteInstance(
   const secrets = new Set(instance.disks.flatMap(({ encryption }) => ownSecret(encryption) ?? []));
   steps.push(...[...secrets].map((id) => sagaStep({ kind: "forget", data: { id } })));
   steps.push(...open.flatMap(keySteps));
-  const operation = host.journal.begin("delete", instance.uuid, ctx.requestId, {}, steps, open);
+  const operation = host.journal.begin("delete", instance.uuid, ctx, {}, steps, open);
   await finishDelete(host, services, operation, instance.uuid, ctx);
 }
 

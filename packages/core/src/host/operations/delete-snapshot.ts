@@ -41,6 +41,6 @@ export async function deleteSnapshot(
   });
   const secretId = snapshot.encryption?.secretId;
   const steps = secretId ? [file, sagaStep({ kind: "forget", data: { id: secretId } })] : [file];
-  const operation = host.journal.begin("delete-snapshot", snapshot.uuid, ctx.requestId, {}, steps);
+  const operation = host.journal.begin("delete-snapshot", snapshot.uuid, ctx, {}, steps);
   await finishDelete(host, services, operation, snapshot.uuid, ctx);
 }

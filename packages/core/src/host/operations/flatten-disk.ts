@@ -23,7 +23,7 @@ export async function flattenDisk(
   // Refused before the journal: what cannot be settled would stay there.
   if ((await image.standsOn(ctx)) === undefined && !record.backing) return record;
   const data = { disk: record.uuid };
-  const operation = host.journal.begin("flatten", instance.uuid, ctx.requestId, data);
+  const operation = host.journal.begin("flatten", instance.uuid, ctx, data);
   return await changeBase(host, { operation, record, image }, () => image.flatten(ctx), ctx);
 }
 

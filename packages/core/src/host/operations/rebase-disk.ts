@@ -34,7 +34,7 @@ export async function rebaseDisk(
   const format = choice.format ?? record.backing?.format ?? "raw";
   const to = await image.proveBase({ ...choice, format }, ctx);
   const data = { disk: record.uuid, to: { ...to } };
-  const operation = host.journal.begin("rebase", instance.uuid, ctx.requestId, data);
+  const operation = host.journal.begin("rebase", instance.uuid, ctx, data);
   return await changeBase(host, { operation, record, image, to }, () => image.rebase(to, ctx), ctx);
 }
 

@@ -65,7 +65,7 @@ async function rekeyDisk(
   // Of its own, so that taking it back by its name never finds the one in use.
   const name = `${secretName(instance.uuid, record.uuid)} key ${randomUUID()}`;
   const secrets = await OperationSecrets.plan(services.keys, [name], instance, ctx);
-  const operation = host.journal.begin("rekey", instance.uuid, ctx.requestId, {}, secrets.steps);
+  const operation = host.journal.begin("rekey", instance.uuid, ctx, {}, secrets.steps);
   let rekeyed: DiskRecord;
   try {
     using passphrase = services.luks.generatePassphrase();

@@ -44,7 +44,7 @@ export async function resizeDisk(
   const image = await imageOf(host, record, ctx);
   const data = { disk: record.uuid, to: String(virtualSize) };
   const hypervisor = await runningUnder(host, instance.uuid, ctx);
-  const operation = host.journal.begin("resize", instance.uuid, ctx.requestId, data);
+  const operation = host.journal.begin("resize", instance.uuid, ctx, data);
   try {
     if (hypervisor) await hypervisor.grow(instance.uuid, deviceOf(instance, record.name), virtualSize, ctx);
     else await image.resize(virtualSize, ctx);

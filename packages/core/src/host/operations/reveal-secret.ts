@@ -6,21 +6,18 @@ import type { WritableHost } from "../host.ts";
 export interface RevealRequest {
   /** The secret's id. */
   readonly id: string;
-  /** Who asks, where it is not who runs this process. */
-  readonly who?: string;
 }
 
 /**
- * Gets a passphrase out for a person; the audit trail has it before it is given. The caller disposes it.
+ * Gets a passphrase out for a person; the audit log has it before it is given, as each use of a key. The caller disposes it.
  * @throws `EphemeralEncryptionSecretNotFound`
  */
 export async function revealSecret(
   host: WritableHost,
-  { id, who = invoker() }: RevealRequest,
+  { id }: RevealRequest,
   ctx: OpContext,
 ): Promise<Passphrase> {
   const services = await host.services();
-  host.inventory.audit({ who, action: "secret.reveal", subject: id, requestId: ctx.requestId });
   return services.keys.get({ id }, ctx);
 }
 

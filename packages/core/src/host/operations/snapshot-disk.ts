@@ -53,7 +53,7 @@ export async function snapshotDisk(
   const name = `Ephemeral encryption secret for snapshot ${uuid} of instance ${instance.uuid}`;
   const names = encrypted ? [name] : [];
   const secrets = await OperationSecrets.plan(services.keys, names, instance, ctx);
-  const operation = host.journal.begin("snapshot", uuid, ctx.requestId, {}, secrets.steps);
+  const operation = host.journal.begin("snapshot", uuid, ctx, {}, secrets.steps);
   try {
     using passphrase = encrypted ? services.luks.generatePassphrase() : undefined;
     const consumer = { resourceType: "snapshot", resourceId: uuid } as const;
