@@ -73,7 +73,7 @@ export class ReadableHost implements AsyncDisposable {
 
   /** Plugins alone, for a host whose state cannot be read: it seems to have nothing. */
   static withoutState(config: HostConfig, importModule: ImportModule): ReadableHost {
-    return new ReadableHost(config, { importModule }, undefined);
+    return new ReadableHost(config, { importModule }, undefined, silentLogger);
   }
 
   /** Undefined: nothing was ever made on this host. */
