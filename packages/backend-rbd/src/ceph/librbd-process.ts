@@ -49,8 +49,8 @@ export class LibrbdProcess {
     // It throws its input's errors on: a helper that dies with a request unread resets the connection, and "close" says so.
     lines.on("error", () => {});
     lines.on("line", (line) => {
-      const { id, ...answer } = JSON.parse(line) as Answer & { readonly id: number };
-      this.#waiting.get(id)?.(answer);
+      const { id, ...answer } = parseAnswer(line);
+      if (id !== undefined) this.#waiting.get(id)?.(answer as Answer);
     });
   }
 
@@ -135,6 +135,15 @@ export class LibrbdProcess {
   #lost(): void {
     this.#gone = true;
     for (const resolve of this.#waiting.values()) resolve(LOST);
+  }
+}
+
+/** A helper that is killed while it writes leaves half a line; "close" says what has become of it. */
+function parseAnswer(line: string): Partial<Answer> & { readonly id?: number } {
+  try {
+    return JSON.parse(line) as Answer & { readonly id: number };
+  } catch {
+    return {};
   }
 }
 

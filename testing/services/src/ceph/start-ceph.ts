@@ -105,6 +105,8 @@ async function tellMonitor(conf: readonly string[], commands: readonly string[])
     child.once("error", reject);
     child.once("close", resolve);
   });
+  // One that ended before it read them says why in its status.
+  child.stdin.on("error", () => {});
   child.stdin.end(`${commands.join("\n")}\n`);
   const [said, failed, status] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   if (status !== 0 || /^Error/m.test(said + failed)) throw new Error(`ceph: ${said}${failed}`);
