@@ -26,9 +26,12 @@ async function prepare(): Promise<Prepared> {
   return { temp, namespace, image: temp.addImage(6 * MIB) };
 }
 
-async function addInstance({ temp, image }: Prepared): Promise<string> {
+async function addInstance(
+  { temp, image }: Prepared,
+  knobs: { readonly encrypted?: boolean } = {},
+): Promise<string> {
   await using host = await temp.write();
-  return (await createInstance(host, await temp.request(image, DISKS), testContext())).uuid;
+  return (await createInstance(host, await temp.request(image, { ...DISKS, ...knobs }), testContext())).uuid;
 }
 
 async function isThere({ temp }: Prepared, id: string): Promise<boolean> {
@@ -70,6 +73,30 @@ describe("invariant 1, of disks in Ceph", () => {
     ];
     expect(instants).toEqual(expect.arrayContaining(passed));
     expect(recovered).toEqual(new Set(["undone"]));
+  });
+
+  test("a create of clones killed at some instants leaves bases at most", SWEEP, async () => {
+    const prepared = await prepare();
+    const { temp } = prepared;
+    // An image of its own each time, so that its base is made, too.
+    const create = async (): Promise<Action> => {
+      const request = temp.json(temp.addImage(2 * MIB), { encrypted: false });
+      return { kind: "create", request };
+    };
+    const { instants, recovered } = await sweep(prepared, 8, create);
+    const passed = ["rbd: write", "rbd: seal", "rbd: publish", "rbd: clone"];
+    expect(instants).toEqual(expect.arrayContaining(passed));
+    expect(recovered).toEqual(new Set(["undone"]));
+  });
+
+  test("a flatten killed at some instants leaves a disk that is a clone or stands alone", SWEEP, async () => {
+    const prepared = await prepare();
+    let id = "";
+    const { instants } = await sweep(prepared, 8, async () => {
+      id = await addInstance(prepared, { encrypted: false });
+      return { kind: "flatten", id, disk: "disk" };
+    });
+    expect(instants).toEqual(expect.arrayContaining(["rbd: own", "rbd: detach"]));
   });
 
   test("a delete killed at some instants is finished", SWEEP, async () => {

@@ -1,18 +1,19 @@
 import type { OpContext } from "@luksmith/core";
 import {
+  cacheList,
   createInstance,
   deleteById,
   findInstance,
-  type JournalListener,
+  flattenDisk,
   resizeDisk,
   type WritableHost,
 } from "@luksmith/core/host";
-import { type OwnCeph, startCeph } from "@luksmith/testing-services";
+import { type CephDaemon, type OwnCeph, startCeph } from "@luksmith/testing-services";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rbdHost } from "./rbd-host.ts";
 import { expectRbdConsistent } from "./rbd-state.ts";
 import type { TempHost } from "./temp-host.ts";
-import { testContext } from "./workspace.ts";
+import { importRbdCluster, testContext } from "./workspace.ts";
 
 const MIB = 1024 * 1024;
 const DISKS = { swap: 4 };
@@ -32,107 +33,163 @@ interface Cut {
   readonly image: string;
 }
 
+type Work = (host: WritableHost, ctx: OpContext) => Promise<unknown>;
+
 async function prepare(): Promise<Cut> {
   const { temp, namespace } = await rbdHost(ceph, { backend: QUICK });
   return { temp, namespace, image: temp.addImage(6 * MIB) };
 }
 
-/** Does something while the OSD stops to answer in the middle; afterwards it answers again, and recovery settles it. */
+/**
+ * Does something while a daemon stops to answer: when librbd has just been told to do `op`. Afterwards it answers again, and
+ * recovery settles it.
+ */
 async function cut(
+  daemon: CephDaemon,
+  op: string,
   { temp, namespace }: Cut,
-  work: (host: WritableHost, ctx: OpContext) => Promise<unknown>,
-  when: { readonly journal?: string; readonly progress?: boolean },
+  work: Work,
 ): Promise<{ readonly error: unknown; readonly recovered: readonly string[] }> {
   let hangs = false;
-  const hang = (): void => {
-    if (!hangs) ceph.hang("osd");
-    hangs = true;
-  };
-  const onJournal: JournalListener = ({ event }) => void (event === when.journal && hang());
-  const ctx = testContext({ progress: ({ doneBytes }) => void (when.progress && doneBytes > 0n && hang()) });
   const began = Date.now();
   let error: unknown;
+  const watch = await atCall(op, () => {
+    if (!hangs) ceph.hang(daemon);
+    hangs = true;
+  });
   try {
-    await using host = await temp.write(testContext(), onJournal);
-    error = await work(host, ctx).then(
+    await using host = await temp.write(testContext());
+    error = await work(host, testContext()).then(
       () => undefined,
       (thrown: unknown) => thrown,
     );
   } finally {
-    ceph.goOn("osd");
+    watch[Symbol.dispose]();
+    ceph.goOn(daemon);
   }
-  expect(hangs, "the OSD was made to hang").toBe(true);
+  expect(hangs, "the daemon was made to hang").toBe(true);
   expect(Date.now() - began).toBeLessThan(LIMIT_MS);
   await using host = await temp.write();
   await expectRbdConsistent(host, ceph, namespace);
   return { error, recovered: host.recovery.operations.map(({ outcome }) => outcome) };
 }
 
-async function addInstance({ temp, image }: Cut): Promise<string> {
-  await using host = await temp.write();
-  return (await createInstance(host, await temp.request(image, DISKS), testContext())).uuid;
+/** Calls `act` when the request for an operation has been sent; until it is disposed of. */
+async function atCall(wanted: string, act: () => void): Promise<Disposable> {
+  type Call = (op: string, ...rest: readonly unknown[]) => Promise<unknown>;
+  const calls = (await importRbdCluster()).RbdCluster.prototype as unknown as Record<"call", Call>;
+  const original = calls.call;
+  calls.call = async function watched(op, ...rest) {
+    const answer = original.call(this, op, ...rest);
+    if (op === wanted) act();
+    return await answer;
+  };
+  return { [Symbol.dispose]: () => void (calls.call = original) };
 }
 
-describe("the storage is cut off in the middle; once it is back, nothing is left over and nothing is lost", () => {
-  test.each([
-    ["a create, before its image is made", { journal: "image" }],
-    ["a create, while its image is filled", { progress: true }],
-  ])(
-    "%s",
-    async (_, when) => {
+async function addInstance({ temp, image }: Cut, knobs: { encrypted?: boolean } = {}): Promise<string> {
+  await using host = await temp.write();
+  return (await createInstance(host, await temp.request(image, { ...DISKS, ...knobs }), testContext())).uuid;
+}
+
+/** Without an OSD nothing goes on. What a monitor is asked for is known already to a client that is connected. */
+const CUTS = [
+  { daemon: "osd", error: { code: "CephTimedOut", retryable: true }, undone: ["undone"] },
+  { daemon: "mon", error: undefined, undone: [] },
+] as const;
+
+describe.each(CUTS)(
+  "the $daemon is cut off; once it is back, nothing is over and nothing lost",
+  (expected) => {
+    const { daemon, undone } = expected;
+
+    test.each([
+      ["create", true],
+      ["write", true],
+      ["publish", true],
+      ["clone", false],
+      ["seal", false],
+    ] as const)(
+      "in a create, at its %s",
+      async (op, encrypted) => {
+        const prepared = await prepare();
+        const { temp, image } = prepared;
+        const request = await temp.request(image, { ...DISKS, encrypted });
+        const create: Work = (host, ctx) => createInstance(host, request, ctx);
+        const { error, recovered } = await cut(daemon, op, prepared, create);
+        expectError(error, expected.error);
+        // It could not be taken back at once.
+        expect(recovered).toEqual(undone);
+        await using host = await temp.read();
+        expect(host.inventory?.instances().length).toBe(error === undefined ? 1 : 0);
+        await addInstance(prepared, { encrypted });
+      },
+      180_000,
+    );
+
+    test("in a resize", async () => {
       const prepared = await prepare();
-      const { temp, image } = prepared;
-      const request = await temp.request(image, DISKS);
-      const { error, recovered } = await cut(
-        prepared,
-        (host, ctx) => createInstance(host, request, ctx),
-        when,
-      );
-      expect(error).toMatchObject({ code: "CephTimedOut", retryable: true });
-      // It could not be taken back at once.
-      expect(recovered).toEqual(["undone"]);
-      expect(await ceph.objects(prepared.namespace)).toEqual([]);
-      await addInstance(prepared);
-    },
-    180_000,
-  );
+      const id = await addInstance(prepared);
+      const grow: Work = async (host, ctx) =>
+        resizeDisk(host, await findInstance(host, id), "disk.swap", BigInt(8 * MIB), ctx);
+      const { error } = await cut(daemon, "resize", prepared, grow);
+      expectError(error, expected.error);
+      await using host = await prepared.temp.write();
+      expect(await grow(host, testContext())).toMatchObject({ virtualSize: BigInt(8 * MIB) });
+    }, 180_000);
 
-  test("a resize", async () => {
-    const prepared = await prepare();
-    const id = await addInstance(prepared);
-    const grow = async (host: WritableHost, ctx: OpContext) =>
-      resizeDisk(host, await findInstance(host, id), "disk.swap", BigInt(8 * MIB), ctx);
-    const { error } = await cut(prepared, grow, { journal: "begin" });
-    expect(error).toBeDefined();
-    await using host = await prepared.temp.write();
-    expect((await grow(host, testContext())).virtualSize).toBe(BigInt(8 * MIB));
-  }, 180_000);
+    test("in a flatten", async () => {
+      const prepared = await prepare();
+      const id = await addInstance(prepared, { encrypted: false });
+      const flatten: Work = async (host, ctx) => flattenDisk(host, await findInstance(host, id), "disk", ctx);
+      const { error, recovered } = await cut(daemon, "own", prepared, flatten);
+      expectError(error, expected.error);
+      expect(recovered).toEqual(undone);
+      const again = async () => {
+        await using host = await prepared.temp.write();
+        await flatten(host, testContext());
+        await expectRbdConsistent(host, ceph, prepared.namespace);
+        return (await cacheList(host, testContext())).bases[0]?.usedBy;
+      };
+      // The client that was given up counts as one for half a minute more.
+      const patient = () => again().catch((failed: unknown) => failed);
+      await expect.poll(patient, { timeout: 90_000, interval: 2000 }).toEqual([]);
+    }, 180_000);
 
-  test("a delete", async () => {
-    const prepared = await prepare();
-    const id = await addInstance(prepared);
-    const remove = (host: WritableHost, ctx: OpContext) =>
-      deleteById(host, id, { forgetMissing: false }, ctx);
-    const { error, recovered } = await cut(prepared, remove, { journal: "begin" });
-    expect(error).toMatchObject({ code: "EphemeralEncryptionCleanupFailed" });
-    expect(recovered).toEqual(["finished"]);
-    expect(await ceph.objects(prepared.namespace)).toEqual([]);
-  }, 180_000);
+    test.each(["write", "remove"])(
+      "in a delete, at its %s",
+      async (op) => {
+        const prepared = await prepare();
+        const id = await addInstance(prepared);
+        const remove: Work = (host, ctx) => deleteById(host, id, { forgetMissing: false }, ctx);
+        const { error, recovered } = await cut(daemon, op, prepared, remove);
+        expectError(error, expected.error && { code: "EphemeralEncryptionCleanupFailed" });
+        expect(recovered).toEqual(undone.map(() => "finished"));
+        expect(await ceph.objects(prepared.namespace)).toEqual([]);
+      },
+      180_000,
+    );
+  },
+);
 
-  test("a monitor that is away keeps a host from nothing but what needs it", async () => {
-    const prepared = await prepare();
-    const { temp, image, namespace } = prepared;
-    await addInstance(prepared);
-    ceph.hang("mon");
-    try {
-      await using host = await temp.write();
-      const create = createInstance(host, await temp.request(image, DISKS), testContext());
-      await expect(create).rejects.toMatchObject({ code: "CephUnavailable", retryable: true });
-      expect(host.inventory.instances().length).toBe(1);
-    } finally {
-      ceph.goOn("mon");
-    }
+/** @param wanted undefined: it went well */
+function expectError(error: unknown, wanted: object | undefined): void {
+  expect({ error }).toMatchObject({ error: wanted });
+}
+
+test("a monitor that is away keeps a host from nothing but what needs it", async () => {
+  const prepared = await prepare();
+  const { temp, image, namespace } = prepared;
+  await addInstance(prepared);
+  ceph.hang("mon");
+  try {
     await using host = await temp.write();
-    await expectRbdConsistent(host, ceph, namespace);
-  }, 180_000);
-});
+    const create = createInstance(host, await temp.request(image, DISKS), testContext());
+    await expect(create).rejects.toMatchObject({ code: "CephUnavailable", retryable: true });
+    expect(host.inventory.instances().length).toBe(1);
+  } finally {
+    ceph.goOn("mon");
+  }
+  await using host = await temp.write();
+  await expectRbdConsistent(host, ceph, namespace);
+}, 180_000);

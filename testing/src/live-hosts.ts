@@ -20,6 +20,7 @@ import { type OwnLibvirt, startLibvirt } from "@luksmith/testing-services";
 import { onTestFinished } from "vitest";
 import type { ImagesType } from "./cache-host.ts";
 import { LifeHost } from "./life-host.ts";
+import { rbdLifeOptions } from "./rbd-host.ts";
 import { testContext } from "./workspace.ts";
 
 /** Two agents, each with a libvirt, a state directory and disks of its own, and the same passphrases. */
@@ -53,12 +54,18 @@ export class LiveHosts {
     return new LiveHosts(this.target, this.source, this.targetEnv, this.sourceEnv);
   }
 
-  static async create(imagesType: ImagesType): Promise<LiveHosts> {
+  static async create(imagesType: ImagesType | "rbd"): Promise<LiveHosts> {
     const [one, two] = await Promise.all([startLibvirt(), startLibvirt()]);
     onTestFinished(async () => {
       await Promise.all([one[Symbol.asyncDispose](), two[Symbol.asyncDispose]()]);
     });
-    const [source, target] = [one, two].map((env) => new LifeHost(imagesType, env, { ownConsoles: true }));
+    const own = { ownConsoles: true };
+    const [source, target] = await Promise.all(
+      [one, two].map(async (env) => {
+        const options = imagesType === "rbd" ? await rbdLifeOptions(env, {}, own) : own;
+        return new LifeHost(imagesType, env, options);
+      }),
+    );
     if (!source || !target) throw new Error("two libvirts make two hosts");
     return new LiveHosts(source, target, one, two);
   }

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CephEnv, type LibvirtEnv, sharedCeph, sharedLibvirt } from "@luksmith/testing-services";
 import { onTestFinished } from "vitest";
-import { LifeHost } from "./life-host.ts";
+import { LifeHost, type LifeHostOptions } from "./life-host.ts";
 import { runTool } from "./run-tool.ts";
 import { tempDirectory } from "./temp-directory.ts";
 import { type TempHost, tempHost } from "./temp-host.ts";
@@ -44,15 +44,29 @@ export async function rbdHost(
   return { temp, namespace };
 }
 
-/** A host that runs guests on the shared cluster, whose libvirt has the key of the cluster's user. */
-export async function rbdLifeHost(options: RbdHostOptions = {}): Promise<LifeHost> {
-  const [ceph, env] = await Promise.all([sharedCeph(), sharedLibvirt()]);
+/** A host that runs guests on the shared cluster, on the shared libvirt unless another is given. */
+export async function rbdLifeHost(
+  options: RbdHostOptions & { readonly env?: LibvirtEnv; readonly life?: LifeHostOptions } = {},
+): Promise<LifeHost> {
+  const { env = await sharedLibvirt(), life = {} } = options;
+  return new LifeHost("rbd", env, await rbdLifeOptions(env, options, life));
+}
+
+/** For hosts on the shared cluster: their libvirt gets the key of the cluster's user. */
+export async function rbdLifeOptions(
+  env: LibvirtEnv,
+  options: RbdHostOptions,
+  life: LifeHostOptions,
+): Promise<LifeHostOptions> {
+  const ceph = await sharedCeph();
   const secret = await giveCephKey(env, ceph);
   const libvirt = [`rbd_secret_uuid = ${secret}`, ...(options.libvirt ?? [])];
-  return new LifeHost("rbd", env, {
-    sections: rbdSections(ceph, { ...options, libvirt }),
-    exists: async (path) => (await ceph.objects()).includes(`rbd_id.${path.split("/").at(-1)}`),
-  });
+  const namespace = options.backend?.find((line) => line.startsWith("namespace = "))?.slice(12);
+  return {
+    ...life,
+    sections: [...(life.sections ?? []), ...rbdSections(ceph, { ...options, libvirt })],
+    exists: async (path) => (await ceph.objects(namespace)).includes(`rbd_id.${path.split("/").at(-1)}`),
+  };
 }
 
 /** As an operator does once for each host. */
@@ -60,10 +74,11 @@ async function giveCephKey(env: LibvirtEnv, ceph: CephEnv): Promise<string> {
   const uuid = randomUUID();
   const file = join(tempDirectory(), "secret.xml");
   const usage = `<usage type='ceph'><name>client.${ceph.user} ${uuid}</name></usage>`;
-  writeFileSync(file, `<secret ephemeral='yes' private='yes'><uuid>${uuid}</uuid>${usage}</secret>`);
+  // It outlives a restart of libvirtd, as operators are told.
+  writeFileSync(file, `<secret ephemeral='no' private='yes'><uuid>${uuid}</uuid>${usage}</secret>`);
   await runTool("virsh", ["-q", "-c", env.uri, "secret-define", file]);
   onTestFinished(async () => {
-    await runTool("virsh", ["-q", "-c", env.uri, "secret-undefine", uuid]);
+    await runTool("virsh", ["-q", "-c", env.uri, "secret-undefine", uuid]).catch(() => undefined);
   });
   await runTool("virsh", ["-q", "-c", env.uri, "secret-set-value", uuid, "--base64", ceph.info.agentKey]);
   return uuid;

@@ -4,6 +4,7 @@ import { onTestFinished } from "vitest";
 import type { ImagesType } from "./cache-host.ts";
 import { LifeHost } from "./life-host.ts";
 import { barbicanPlugins, contextOf } from "./openstack/openstack-host.ts";
+import { rbdLifeOptions } from "./rbd-host.ts";
 import type { TestContext } from "./workspace.ts";
 
 /** Two agents, each with a libvirt, a state directory and disks of its own; they share a Barbican. */
@@ -29,7 +30,7 @@ export class TwoHosts {
 
   /** @param shared `sharedDisks`: both have their disks in one directory, as on NFS */
   static async create(
-    imagesType: ImagesType,
+    imagesType: ImagesType | "rbd",
     { sharedDisks = false }: { readonly sharedDisks?: boolean } = {},
   ): Promise<TwoHosts> {
     const openstack = await sharedOpenStack();
@@ -45,6 +46,10 @@ export class TwoHosts {
       luksmith: ["secret_security = host"],
       ctx: alice,
     };
+    if (imagesType === "rbd") {
+      const [here, there] = await Promise.all([one, two].map((env) => rbdLifeOptions(env, {}, options)));
+      return new TwoHosts(new LifeHost("rbd", one, here), new LifeHost("rbd", two, there), [one, two], alice);
+    }
     const source = new LifeHost(imagesType, one, options);
     const same = ["[DEFAULT]", `instances_path = ${source.temp.instancesPath}`];
     const there = sharedDisks ? { ...options, sections: [...sections, ...same] } : options;

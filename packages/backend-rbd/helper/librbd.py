@@ -86,7 +86,7 @@ class Pool:
             stat = image.stat()
             snaps = [snap["name"] for snap in image.list_snaps()]
             watchers = [w["addr"] for w in image.watchers_list() if w["id"] != self.me]
-            children = [f"{c['pool']}/{c['image']}" for c in image.list_descendants()] if snaps else []
+            children = [self.spec(child) for child in image.list_descendants()] if snaps else []
             return {
                 "id": image.id(),
                 "size": stat["size"],
@@ -157,6 +157,111 @@ class Pool:
         if image is not None:
             image.close()
         return {}
+
+    # Clones: images that hold only what differs from a protected snapshot
+
+    def op_base(self, name, snapshot):
+        """What clones are made of: its id and size, and whether it is sealed; None if there is no such image."""
+        try:
+            with rbd.Image(self.ioctx, name, read_only=True) as image:
+                snaps = {snap["name"]: snap["size"] for snap in image.list_snaps()}
+                sealed = snapshot in snaps and image.is_protected_snap(snapshot)
+                size = snaps[snapshot] if sealed else image.size()
+                return {"base": {"id": image.id(), "size": size, "sealed": sealed}}
+        except rbd.ImageNotFound:
+            return {"base": None}
+
+    def op_seal(self, name, id, snapshot):
+        """What an image holds now can be cloned from now on."""
+        with rbd.Image(self.ioctx, name) as image:
+            self.require(image.id() == id)
+            if snapshot not in [snap["name"] for snap in image.list_snaps()]:
+                image.create_snap(snapshot)
+            if not image.is_protected_snap(snapshot):
+                image.protect_snap(snapshot)
+        return {}
+
+    def op_clone(self, base, snapshot, name, size, order=None, features=None, stripeUnit=None, stripeCount=None, dataPool=None):
+        """Makes a clone, larger than its base if `size` says so. `id` None: the base is gone, or not sealed any more."""
+        try:
+            rbd.RBD().clone(
+                self.ioctx,
+                base,
+                snapshot,
+                self.ioctx,
+                name,
+                features=features,
+                order=order,
+                stripe_unit=stripeUnit,
+                stripe_count=stripeCount,
+                data_pool=dataPool,
+            )
+        except (rbd.ImageNotFound, rbd.InvalidArgument):
+            if (self.op_base(base, snapshot)["base"] or {}).get("sealed"):
+                raise
+            return {"id": None}
+        with rbd.Image(self.ioctx, name) as image:
+            if size > image.size():
+                image.resize(size, allow_shrink=False)
+            id = image.id()
+        # When it was used last. It cannot go away any more: it has a clone.
+        self.ioctx.write_full("rbd_id." + base, encoded(self.id_of(base)))
+        return {"id": id}
+
+    def op_parent(self, name):
+        """What an image is a clone of, as `POOL[/NAMESPACE]/IMAGE@SNAPSHOT`; None if it stands alone."""
+        with rbd.Image(self.ioctx, name, read_only=True) as image:
+            try:
+                spec = image.get_parent_image_spec()
+            except rbd.ImageNotFound:
+                return {"parent": None, "id": image.id(), "overlap": 0, "own": []}
+            overlap = image.overlap()
+            own = []
+            image.diff_iterate(
+                0, overlap, None, lambda at, length, exists: own.append([at, length]), include_parent=False, whole_object=True
+            )
+            where = [spec["pool_name"], spec["pool_namespace"], spec["image_name"]]
+            parent = "/".join(part for part in where if part) + "@" + spec["snap_name"]
+            return {"parent": parent, "id": image.id(), "overlap": overlap, "own": own}
+
+    def op_own(self, handle, offset, length):
+        """Copies a part of the parent into a clone: what is written back unchanged is its own from then on."""
+        image = self.opened(handle)
+        data = image.read(offset, length)
+        if data.count(0) != length:
+            image.write(data, offset)
+        return {}
+
+    def op_detach(self, handle):
+        """Cuts a clone off its parent, of which it has all by now."""
+        try:
+            self.opened(handle).flatten()
+        except rbd.InvalidArgument:
+            pass  # it has none
+        return {}
+
+    def op_bases(self, prefix):
+        """All images whose names begin so, with what stands on them."""
+        found = []
+        for name in rbd.RBD().list(self.ioctx):
+            if not name.startswith(prefix):
+                continue
+            try:
+                with rbd.Image(self.ioctx, name, read_only=True) as image:
+                    users = [self.spec(child) for child in image.list_descendants()]
+                    size, id = image.size(), image.id()
+                    allocated = []
+                    image.diff_iterate(0, size, None, lambda at, length, exists: allocated.append(length), whole_object=True)
+                _, used = self.ioctx.stat("rbd_id." + name)
+            except (rbd.ImageNotFound, rados.ObjectNotFound):
+                continue  # removed meanwhile
+            entry = {"name": name, "id": id, "size": size, "allocated": sum(allocated), "users": users}
+            found.append({**entry, "used": int(time.mktime(used))})
+        return {"bases": found}
+
+    def spec(self, child):
+        where = [child["pool"], child.get("pool_namespace"), child["image"]]
+        return "/".join(part for part in where if part)
 
     # What changes an image as a whole
 
@@ -232,13 +337,36 @@ class Pool:
             if found is not None and id is not None and self.id_of(name) == id:
                 self.ioctx.remove_object("rbd_id." + name)
             return found is not None
+        except rbd.PermissionError:
+            # Who could not make it either may not remove it: that is no matter where nothing is.
+            if found is None and not self.listed(name):
+                return False
+            raise
         return True
+
+    def listed(self, name):
+        """Whether the pool's directory has an image of this name, whole or not."""
+        try:
+            self.ioctx.execute("rbd_directory", "rbd", "dir_get_id", encoded(name))
+            return True
+        except rados.ObjectNotFound:
+            return False
 
     def remove_snapshots(self, image):
         for snap in list(image.list_snaps()):
             if image.is_protected_snap(snap["name"]):
                 image.unprotect_snap(snap["name"])
             image.remove_snap(snap["name"])
+
+    def op_strip(self, name, id):
+        """Removes an image's snapshots, if it is that image."""
+        try:
+            with rbd.Image(self.ioctx, name) as image:
+                if id is None or image.id() == id:
+                    self.remove_snapshots(image)
+        except rbd.ImageNotFound:
+            pass
+        return {}
 
     def op_scrap(self, id, bytes):
         """Erases and removes what somebody has put into the trash, if it is there."""
@@ -247,10 +375,11 @@ class Pool:
         except rbd.ImageNotFound:
             return {"removed": False}
         with rbd.Image(self.ioctx, image_id=id) as image:
+            # First: what is overwritten while a snapshot has it, stays in that.
+            self.remove_snapshots(image)
             if bytes > 0:
                 image.write(os.urandom(min(bytes, image.size())), 0)
                 image.flush()
-            self.remove_snapshots(image)
         rbd.RBD().trash_remove(self.ioctx, id, force=True)
         return {"removed": True}
 

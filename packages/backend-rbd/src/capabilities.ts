@@ -6,4 +6,6 @@ export const RBD_CAPABILITIES: BackendCapabilities = {
   resize: true,
   snapshot: ["raw", "qcow2"],
   overlays: false,
+  clones: true,
+  shared: true,
 };

@@ -17,6 +17,10 @@ export const FEATURES = {
   journaling: 64,
 } as const;
 
+/** As nova.conf has them. */
+const YES = ["true", "1", "yes", "on"];
+const NO = ["false", "0", "no", "off"];
+
 const feature = z.enum(Object.keys(FEATURES) as [keyof typeof FEATURES]);
 
 /** What this backend takes from nova.conf, and its own options; other options pass. */
@@ -41,6 +45,7 @@ export const RbdConfig = z.object({
         stripe_unit: z.coerce.number().int().min(4096).optional(),
         stripe_count: z.coerce.number().int().min(1).optional(),
         encryption_engine: z.enum(["qemu", "librbd"]).default("qemu"),
+        clone_images: z.stringbool({ truthy: YES, falsy: NO }).default(true),
         connect_timeout: seconds(30),
         operation_timeout: seconds(60),
         python: z.string().startsWith("/", "must be an absolute path").default("/usr/bin/python3"),
@@ -72,6 +77,8 @@ export interface RbdOptions {
   /** libvirt's secret with the user's key. */
   readonly secretUuid: string | undefined;
   readonly engine: "qemu" | "librbd";
+  /** Plain disks of plain images are clones of a base in the pool. */
+  readonly cloneImages: boolean;
   readonly layout: RbdLayout;
   readonly connectTimeoutMs: number;
   /** Of each single request to an OSD. */
@@ -98,6 +105,7 @@ export function rbdOptions({ sections }: RbdConfig): RbdOptions {
     user: libvirt.rbd_user || undefined,
     secretUuid: libvirt.rbd_secret_uuid || undefined,
     engine: own.encryption_engine,
+    cloneImages: own.clone_images,
     layout: {
       order: Math.log2(own.object_size),
       features: own.features?.reduce((bits, each) => bits | FEATURES[each], 0),

@@ -44,9 +44,9 @@ export async function writeImage(
   ctx: OpContext,
 ): Promise<string> {
   const what = `making ${label}`;
-  const { layout, engine } = cluster.options;
+  const { engine } = cluster.options;
   const wanted = { name, size: dataOffset + disk.virtualSize, writes };
-  const { image: made, period } = await OpenImage.create(cluster, wanted, layout, what, ctx);
+  const { image: made, period } = await OpenImage.create(cluster, wanted, what, ctx);
   await using image = made;
   if (disk.encryption && engine === "librbd" && DATA_OFFSET % period !== 0) throw unsuitable(label, period);
   if (content) {

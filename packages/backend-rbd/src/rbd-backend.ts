@@ -1,6 +1,7 @@
 import { type ImageBackend, type ImageServices, isLuksmithError, type OpContext } from "@luksmith/core";
 import { RBD_CAPABILITIES } from "./capabilities.ts";
 import { RbdCluster } from "./ceph/rbd-cluster.ts";
+import { CloneBases } from "./clone-bases.ts";
 import type { RbdOptions } from "./config.ts";
 import { RbdImage } from "./rbd-image.ts";
 
@@ -10,10 +11,12 @@ export function rbdBackend(
   services: () => ImageServices,
 ): ImageBackend & AsyncDisposable {
   const cluster = new RbdCluster(options, () => services().commands);
+  const bases = new CloneBases(cluster, services);
   return {
     name: "rbd",
     capabilities: RBD_CAPABILITIES,
-    image: (disk) => new RbdImage(cluster, disk, services()),
+    image: (disk) => new RbdImage(cluster, bases, disk, services()),
+    bases,
     ready: (ctx) => trouble(cluster, ctx),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };

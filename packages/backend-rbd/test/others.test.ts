@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { GeneratedPassphrase } from "@luksmith/core";
 import { sharedCeph } from "@luksmith/testing-services";
 import { BackendBench, RecordingRollback } from "@luksmith/testkit";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -42,6 +43,44 @@ describe("what others do with an image", () => {
     await image.remove(identity, bench.ctx);
     // Ceph takes objects of snapshots away when it has time.
     await expect.poll(() => fixture.ceph.objects(fixture.namespace), TRIMMED).toEqual([]);
+  });
+
+  test("snapshots that would keep the old passphrase for ever are in the way of a new one, and of nothing else", async () => {
+    await using opened = await open();
+    const { bench, fixture } = opened;
+    const { image, passphrase, undo } = await created(opened);
+    await fixture.ceph.rbd(["snap", "create", "--no-progress", `${fixture.spec(image)}@kept`]);
+    using next = GeneratedPassphrase.create();
+    const { id: secretId } = await bench.keys.create(
+      { name: `next ${randomUUID()}`, passphrase: next },
+      bench.ctx,
+    );
+    const before = await fixture.contents();
+    await expect(image.rekey({ passphrase: next, secretId }, undo, bench.ctx)).rejects.toMatchObject({
+      code: "HeaderCopiesRemain",
+      message: expect.stringContaining("kept"),
+    });
+    expect(await fixture.contents()).toEqual(before);
+    await image.resize(8n * BigInt(MIB), bench.ctx);
+    await fixture.ceph.rbd(["snap", "rm", "--no-progress", `${fixture.spec(image)}@kept`]);
+    await image.rekey({ passphrase: next, secretId }, undo, bench.ctx);
+    expect(await fixture.oracle.opens(image, passphrase)).toBe(true);
+  });
+
+  test("an erasure leaves no header in snapshots: they go first, so that the storage keeps none", async () => {
+    await using opened = await open();
+    const { bench, fixture } = opened;
+    const { image, identity, passphrase } = await created(opened);
+    await fixture.ceph.rbd(["snap", "create", "--no-progress", `${fixture.spec(image)}@one`]);
+    await fixture.ceph.rbd(["snap", "protect", `${fixture.spec(image)}@one`]);
+    await image.erase(bench.ctx);
+    const object = `rbd_data.${identity["image"] as string}.0000000000000000`;
+    const versions = (await fixture.ceph.rados(["listsnaps", object], fixture.namespace)).toString("utf8");
+    expect(versions.trim().split("\n").slice(2), "the header has no older version").toEqual([
+      expect.stringMatching(/^head\b/),
+    ]);
+    expect(await fixture.ceph.rbd(["snap", "ls", fixture.spec(image)])).toBe("");
+    expect(await fixture.oracle.opens(image, passphrase)).toBe(false);
   });
 
   test("clones of its snapshots keep it, untouched", async () => {

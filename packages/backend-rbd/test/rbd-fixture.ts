@@ -25,6 +25,7 @@ export function optionsFor(ceph: CephEnv, changes: Partial<RbdOptions> = {}): Rb
     user: ceph.user,
     secretUuid: undefined,
     engine: "qemu",
+    cloneImages: true,
     layout: {
       order: 22,
       features: undefined,
@@ -70,10 +71,10 @@ export class RbdFixture implements ImageBackendFixture {
     return { ceph, namespace, image: nameOf(image), passphrase, engine };
   }
 
-  /** Every object's name, every image's bytes, and what snapshots were written. */
+  /** Every object's name, every image's bytes, and what snapshots were written; not the bases of clones, which are a cache. */
   async contents(): Promise<ReadonlyMap<string, string>> {
     const found = new Map<string, string>(await treeOf(this.#targets));
-    for (const name of await this.ceph.objects(this.namespace)) {
+    for (const name of await this.objects()) {
       found.set(name, "an object");
       if (!name.startsWith("rbd_id.")) continue;
       const bytes = await this.ceph.bytes(
@@ -82,6 +83,19 @@ export class RbdFixture implements ImageBackendFixture {
       found.set(name, createHash("sha256").update(bytes).digest("hex"));
     }
     return found;
+  }
+
+  /** All objects but those of bases. */
+  async objects(): Promise<readonly string[]> {
+    const all = await this.ceph.objects(this.namespace);
+    const ids: string[] = [];
+    for (const name of all.filter((each) => each.startsWith("rbd_id.luksmith-base-"))) {
+      const spec = `${this.ceph.pool}/${this.namespace}/${name.slice("rbd_id.".length)}`;
+      ids.push((JSON.parse(await this.ceph.rbd(["info", "--format", "json", spec])) as { id: string }).id);
+    }
+    return all.filter(
+      (name) => !name.startsWith("rbd_id.luksmith-base-") && !ids.includes(name.split(".")[1] ?? ""),
+    );
   }
 
   rawBytes(image: Image): Promise<Uint8Array> {

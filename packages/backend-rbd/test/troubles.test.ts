@@ -1,8 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { ImageServices } from "@luksmith/core";
 import { type OwnCeph, startCeph } from "@luksmith/testing-services";
 import { BackendBench, type ImageBackendFixture, testContext } from "@luksmith/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tempDirectory } from "../../../testing/src/index.ts";
 import { rbdBackend, type RbdOptions } from "../src/index.ts";
 import { optionsFor } from "./rbd-fixture.ts";
 
@@ -55,6 +57,24 @@ describe("a cluster that cannot be used", () => {
     expect(error).toMatchObject({ code, message: expect.stringContaining(says) });
     expect(undo.size).toBe(0);
     expect(await bench.fixture.backend.ready?.(bench.ctx)).toContain(says);
+  });
+
+  test("a user that may read the pool and not write to it: nothing is half made", async () => {
+    const directory = tempDirectory();
+    const [keyring, conf] = [join(directory, "keyring"), join(directory, "ceph.conf")];
+    const caps = ["mon", "profile rbd", "osd", `profile rbd-read-only pool=${ceph.pool}`];
+    await ceph.admin(["auth", "get-or-create", "client.reader", ...caps, "-o", keyring]);
+    writeFileSync(conf, `${readFileSync(ceph.conf, "utf8")}[client.reader]\nkeyring = ${keyring}\n`);
+    await using bench = await openBench({ conf, user: "reader" });
+    const { error, image, undo } = await created(bench);
+    expect(error).toMatchObject({
+      code: "CephAccessDenied",
+      category: "permission",
+      message: expect.stringContaining("rbd_user"),
+    });
+    expect(await image.identify(bench.ctx)).toBeUndefined();
+    expect(await ceph.objects()).toEqual([]);
+    await undo.undo(image);
   });
 
   test("a monitor that does not answer, and that answers again", async () => {

@@ -77,11 +77,12 @@ export {
   type ImageServices,
   ImageServicesToken,
   type KeyOptions,
+  type StorageBases,
 } from "./image/image-backend.ts";
 export { type CreateImage, Image, type NewKey } from "./image/image.ts";
 export type { AllocateImage } from "./image/image-hooks.ts";
 export type { KeySlotMark } from "./image/key-change.ts";
-export type { BaseChoice, OverlayHooks } from "./image/overlay-hooks.ts";
+export type { BaseChoice, OverlayHooks, StandingHooks } from "./image/overlay-hooks.ts";
 export { copyContent } from "./image/disk-content-copy.ts";
 export {
   type ContentDecryption,
@@ -106,6 +107,7 @@ export type { Json, Rollback, UndoRecord } from "./image/rollback.ts";
 export { type OpenContent, openContent } from "./image/disk-content-source.ts";
 export { makeFilesystem } from "./image/filesystem-template.ts";
 export { type BaseImage, ImageCache } from "./images/cache/image-cache.ts";
+export type { CacheEntry } from "./images/cache/prune-cache.ts";
 export { sameIdentity } from "./image/same-identity.ts";
 export type { SnapshotTarget } from "./image/snapshot-target.ts";
 export type { UnlockedDisk } from "./image/unlock.ts";

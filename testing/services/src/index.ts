@@ -27,6 +27,7 @@ export { OwnLibvirt, startLibvirt } from "./libvirt/start-libvirt.ts";
 export { tinyGuest, type TinyGuest } from "./libvirt/tiny-guest.ts";
 export { sharedLibvirt } from "./shared/shared-libvirt.ts";
 export { CephEnv, type CephInfo } from "./ceph/ceph-env.ts";
+export type { CephDaemon } from "./ceph/ceph-process.ts";
 export { OwnCeph, startCeph } from "./ceph/start-ceph.ts";
 export { sharedCeph } from "./shared/shared-ceph.ts";
 export { DmKernel, type DmKernelInfo, type LentVolumeGroup } from "./dm-kernel/dm-kernel.ts";

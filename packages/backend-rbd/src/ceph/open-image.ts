@@ -1,5 +1,4 @@
 import type { HeaderWrite, OpContext } from "@luksmith/core";
-import type { RbdLayout } from "../config.ts";
 import type { RbdCluster } from "./rbd-cluster.ts";
 import type { Slot, Window } from "./window.ts";
 
@@ -54,7 +53,6 @@ export class OpenImage implements AsyncDisposable {
   static async create(
     cluster: RbdCluster,
     { name, size, writes }: { name: string; size: bigint; writes: readonly HeaderWrite[] },
-    layout: RbdLayout,
     what: string,
     ctx: OpContext,
   ): Promise<{ readonly image: OpenImage; readonly period: number }> {
@@ -67,8 +65,7 @@ export class OpenImage implements AsyncDisposable {
       parts.push([offset, at, bytes.length]);
       at += bytes.length;
     }
-    const { dataPool, ...rest } = layout;
-    const args = { name, size: Number(size), writes: parts, ...rest, ...(dataPool ? { dataPool } : {}) };
+    const args = { name, size: Number(size), writes: parts, ...cluster.newLayout };
     const made = await cluster.call<{ id: string; handle: string; period: number }>(
       "create",
       args,
@@ -90,6 +87,16 @@ export class OpenImage implements AsyncDisposable {
 
   async flush(ctx: OpContext = this.#ctx): Promise<void> {
     await this.#call("flush", {}, ctx);
+  }
+
+  /** Makes a part of a clone, that was its parent's, its own. */
+  async own(offset: number, length: number, ctx: OpContext = this.#ctx): Promise<void> {
+    await this.#call("own", { offset, length }, ctx);
+  }
+
+  /** Cuts a clone off its parent. Quick where all parts are its own. */
+  async detach(timeoutMs: number, ctx: OpContext = this.#ctx): Promise<void> {
+    await this.#cluster.call("detach", { handle: this.#handle }, { what: this.#what, timeoutMs }, ctx);
   }
 
   /** A place in the window. */

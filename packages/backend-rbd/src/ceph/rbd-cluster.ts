@@ -60,6 +60,12 @@ export class RbdCluster implements AsyncDisposable {
     return (await this.#connected(ctx)).window;
   }
 
+  /** How new images are laid out, for a request. */
+  get newLayout(): Readonly<Record<string, unknown>> {
+    const { dataPool, ...rest } = this.options.layout;
+    return dataPool === undefined ? rest : { ...rest, dataPool };
+  }
+
   /** Lets librbd's process end. The next call starts another. */
   async [Symbol.asyncDispose](): Promise<void> {
     const connection = await this.#connection?.catch(() => undefined);
@@ -74,7 +80,7 @@ export class RbdCluster implements AsyncDisposable {
     if (connection && !connection.process.isGone) return connection;
     // Whoever comes first connects; the others wait for that.
     if (this.#connection === known) {
-      void connection?.window[Symbol.asyncDispose]();
+      connection?.window[Symbol.asyncDispose]().catch(() => undefined);
       this.#connection = this.#connect(ctx);
       this.#connection.catch(() => undefined);
     }
@@ -99,6 +105,8 @@ export class RbdCluster implements AsyncDisposable {
           rados_osd_op_timeout: String(operationTimeoutMs / 1000),
           // What is written is not read again, and is on the OSDs when the write is answered.
           rbd_cache: "false",
+          // Of the first kind: a snapshot that has clones cannot be unprotected, whoever tries at the same moment.
+          rbd_default_clone_format: "1",
           // A process that may be one of many: no sockets and logs of its own.
           admin_socket: "",
           log_file: "",

@@ -53,6 +53,7 @@ export const ERROR_CODES = {
   // disks and images
   DiskExists: "conflict",
   DiskInUse: "conflict",
+  HeaderCopiesRemain: "conflict",
   DiskNotFound: "not-found",
   DiskReplaced: "integrity",
   DiskNotProven: "integrity",

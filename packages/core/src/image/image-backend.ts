@@ -2,6 +2,7 @@ import type { LuksEngine } from "@luksmith/luks";
 import type { CommandRunner } from "../command/command-runner.ts";
 import { extensionPoint, token } from "../di/token.ts";
 import type { ImageCache } from "../images/cache/image-cache.ts";
+import type { CacheEntry } from "../images/cache/prune-cache.ts";
 import type { KeyManager } from "../key-manager/key-manager.ts";
 import type { EncryptionOptions } from "../disk/disk-info.ts";
 import type { EncryptionFormat } from "../request/encryption-format.ts";
@@ -19,6 +20,16 @@ export interface BackendCapabilities {
   readonly snapshot: readonly ("raw" | "qcow2")[];
   /** Disks can stand on a base and hold only what differs: they can be flattened and put on another base. */
   readonly overlays: boolean;
+  /**
+   * Disks may be clones of images in their own storage, as that alone knows: they can be flattened, not put on another base.
+   * Default: false.
+   */
+  readonly clones?: boolean;
+  /**
+   * Other hosts see the same disks under the same names: one that moves with its guest stays where it is, and the host that it
+   * left does not remove it. Default: false.
+   */
+  readonly shared?: boolean;
 }
 
 /** Options of an encryption format without a header. */
@@ -35,6 +46,8 @@ export interface ImageBackend {
   image(disk: ImageDisk): Image;
   /** What opens a new disk of a format besides its key (`DiskEncryption.options`), where the format writes that nowhere. */
   optionsOf?(format: EncryptionFormat): KeyOptions | undefined;
+  /** What clones stand on. Left out: there are none. */
+  readonly bases?: StorageBases;
   /**
    * Whether encrypted disks could be made now, as far as that can be told cheaply and without leaving anything behind:
    * the storage is there and can be written, the programs are installed. Asked each minute or so; undefined if ready, else
@@ -42,6 +55,17 @@ export interface ImageBackend {
    * @throws only `Cancelled`
    */
   ready?(ctx: OpContext): Promise<string | undefined>;
+}
+
+/** Images in the storage itself that disks are clones of; shared by all hosts that have the storage. */
+export interface StorageBases {
+  /** Changes nothing. */
+  list(ctx: OpContext): Promise<readonly CacheEntry[]>;
+  /**
+   * Removes one that no disk stands on. Idempotent.
+   * @returns false: somebody has made a clone of it meanwhile, and it was not touched
+   */
+  remove(base: CacheEntry, ctx: OpContext): Promise<boolean>;
 }
 
 /** Adds formats of encryption to a backend that another plugin provides. */

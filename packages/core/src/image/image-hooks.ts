@@ -11,7 +11,7 @@ import { type DiskIdentity, type DiskSource, hasHeader, type ImageDisk } from ".
 import * as refusals from "./image-refusals.ts";
 import type { OpContext } from "./op-context.ts";
 import { type BytesPlace, type OpenBytes, openBytes, pathOfSource } from "./open-bytes.ts";
-import type { OverlayHooks } from "./overlay-hooks.ts";
+import type { OverlayHooks, StandingHooks } from "./overlay-hooks.ts";
 import { readHeader } from "./read-header.ts";
 import type { Rollback, UndoRecord } from "./rollback.ts";
 import type { SnapshotTarget } from "./snapshot-target.ts";
@@ -19,6 +19,8 @@ import { type UnlockedDisk, unlockDisk } from "./unlock.ts";
 
 /** What a backend is asked to make. */
 export interface AllocateImage {
+  /** What `content` or `base` is of. */
+  readonly source: ImageSource;
   /** What the disk shall hold; absent for a blank one, or where `base` holds it. */
   readonly content: DiskContent | undefined;
   /** What an overlay shall stand on. */
@@ -104,6 +106,11 @@ export abstract class ImageHooks {
     return undefined;
   }
 
+  /** Only of a backend whose disks stand on bases, or may (`overlays`, `clones`). */
+  protected get standing(): StandingHooks | undefined {
+    return this.overlay;
+  }
+
   /** Carries out what `allocate` or `exportTo` deferred. Idempotent; touches only what the record proves to be its own. */
   protected abstract undoMade(record: UndoRecord, ctx: OpContext): Promise<void>;
 
@@ -124,6 +131,12 @@ export abstract class ImageHooks {
   protected headerOfCopy(path: string, expected?: DiskIdentity): Promise<HeaderStore> {
     return openFileHeader(path, expected);
   }
+  /** Copies of the header that the storage itself keeps, and that no write reaches: names of snapshots, for people. */
+  protected async headerCopies(_ctx: OpContext): Promise<readonly string[]> {
+    return [];
+  }
+  /** Removes them from a disk that is to be erased, if it is still `expected`; idempotent. */
+  protected async removeHeaderCopies(_ctx: OpContext, _expected?: DiskIdentity): Promise<void> {}
   /** Makes the disk larger; durable when it resolves; idempotent. */
   protected abstract grow(virtualSize: bigint, ctx: OpContext): Promise<void>;
   /** Bytes that a guest would see, from the storage itself. */
@@ -174,6 +187,12 @@ export abstract class ImageHooks {
     if (holders.length > 0) throw refusals.diskInUse(this, holders);
   }
 
+  /** @throws `HeaderCopiesRemain`: what is taken away from the header would stay in them */
+  async requireNoHeaderCopies(ctx: OpContext): Promise<void> {
+    const copies = await this.headerCopies(ctx);
+    if (copies.length > 0) throw refusals.headerCopiesRemain(this, copies);
+  }
+
   /** @throws `UnsupportedEncryptionFormat` */
   requireEncryptionSupport(): void {
     const format = this.disk.encryption?.format;
@@ -203,6 +222,12 @@ export abstract class ImageHooks {
   protected async requireMadeSize(ctx: OpContext): Promise<void> {
     const current = await this.actualSize(ctx);
     if (current !== this.disk.virtualSize) throw refusals.wrongSize(this, current);
+  }
+
+  protected requireStanding(what: string): StandingHooks {
+    const { overlays, clones = false } = this.capabilities;
+    if ((overlays || clones) && this.standing) return this.standing;
+    throw refusals.unsupportedOperation(this, what);
   }
 
   protected requireOverlays(what: string): OverlayHooks {

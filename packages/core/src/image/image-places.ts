@@ -60,10 +60,10 @@ export abstract class ImagePlaces extends ImageHooks {
    * @throws `UnsupportedOperation`, `DiskInUse`, `DiskNotProven`, `DiskNotFound`, `DiskReplaced`, `NoSpace`, `Cancelled`
    */
   async flatten(ctx: OpContext): Promise<void> {
-    const overlay = this.requireOverlays("flattening");
+    const standing = this.requireStanding("flattening");
     await this.requireIdle(ctx);
     await this.requireMadeSize(ctx);
-    await overlay.absorb(ctx);
+    await standing.absorb(ctx);
   }
 
   /**
@@ -86,20 +86,27 @@ export abstract class ImagePlaces extends ImageHooks {
     await overlay.putOn(to, ctx);
   }
 
+  /** Whether what it stands on is recorded, in its `source`. Of a clone, its storage alone knows it. */
+  get recordsBase(): boolean {
+    return this.capabilities.overlays;
+  }
+
   /**
    * What the disk stands on by its own header, undefined if it stands alone.
    * @throws `UnsupportedOperation`; `DiskInUse` while something works on it
    */
   async standsOn(ctx: OpContext): Promise<string | undefined> {
-    const overlay = this.requireOverlays("a base");
+    const standing = this.requireStanding("a base");
     await this.requireIdle(ctx);
-    return await overlay.standsOn(ctx);
+    return await standing.standsOn(ctx);
   }
 
   /** `standsOn` after a flatten that failed or was killed: what that has lost is put right first, as far as can be. */
   async settleBase(ctx: OpContext): Promise<string | undefined> {
+    // Of a clone nothing is lost, and its storage says what it is whoever has it open.
+    if (!this.recordsBase) return await this.requireStanding("a base").standsOn(ctx);
     await this.standsOn(ctx);
-    await this.overlay?.mend(ctx).catch((error: unknown) => {
+    await this.standing?.mend(ctx).catch((error: unknown) => {
       ctx.log.warn({ disk: this.disk.name, path: this.path, err: error }, "could not look for lost clusters");
     });
     return await this.standsOn(ctx);

@@ -22,6 +22,17 @@ export function unsupportedFormat({ disk, label }: NamedDisk, supported: readonl
   );
 }
 
+export function headerCopiesRemain(
+  { disk, path, label }: NamedDisk,
+  copies: readonly string[],
+): LuksmithError {
+  return new LuksmithError(
+    "HeaderCopiesRemain",
+    `${label} has snapshots in its storage (${copies.join(", ")}), in which the passphrase that it has now opens it for ever; nothing was touched: remove them first`,
+    { details: { disk: disk.name, path, copies } },
+  );
+}
+
 /** Nothing was touched. */
 export function diskReplaced({ disk, path }: NamedDisk, why: string, cause?: unknown): LuksmithError {
   return new LuksmithError(

@@ -40,11 +40,12 @@ export abstract class Image extends ImagePlaces {
   async create(request: CreateImage, undo: Rollback, ctx: OpContext): Promise<void> {
     this.requireEncryptionSupport();
     throwIfCancelled(ctx);
-    await using opened = await this.openSource(request.source, ctx);
+    const { source } = request;
+    await using opened = await this.openSource(source, ctx);
     const { content, base } = opened;
     if (!this.disk.encryption) {
-      const opaque = request.source.kind === "blank" && request.source.opaque === true;
-      await this.allocate({ content, base, container: undefined, opaque }, undo, ctx);
+      const opaque = source.kind === "blank" && source.opaque === true;
+      await this.allocate({ source, content, base, container: undefined, opaque }, undo, ctx);
       return;
     }
     const { passphrase } = request;
@@ -56,14 +57,14 @@ export abstract class Image extends ImagePlaces {
     }
     if (!hasHeader(this.disk)) {
       await requireStored(this, passphrase, this.services, ctx);
-      await this.allocate({ content, base, container: undefined, passphrase }, undo, ctx);
+      await this.allocate({ source, content, base, container: undefined, passphrase }, undo, ctx);
       return;
     }
     const parts = {
       disk: this.disk,
       payloadOffset: this.payloadOffset,
       allocate: (container: Promise<FormattedContainer>, named: () => void) =>
-        this.allocate({ content, base, container, named }, undo, ctx),
+        this.allocate({ source, content, base, container, named }, undo, ctx),
       header: () => this.header(ctx),
     };
     await createEncrypted(parts, passphrase, this.services, ctx);
@@ -97,12 +98,13 @@ export abstract class Image extends ImagePlaces {
    * Lets a new passphrase open the disk beside the stored one, and proves it. `dropKey` then takes the old one away. The
    * disk's data and volume key stay as they are.
    * @returns the key slot of the stored passphrase
-   * @throws `UnsupportedOperation` (a plain disk), `DiskInUse`, `DiskReplaced`, `DiskNotProven`, `LuksPassphraseRefused`,
+   * @throws `UnsupportedOperation` (a plain disk), `DiskInUse`, `HeaderCopiesRemain`, `DiskReplaced`, `DiskNotProven`, `LuksPassphraseRefused`,
    * `LuksKeySlotUnavailable`, and what keeps the key manager from answering
    */
   async rekey(next: NewKey, undo: Rollback, ctx: OpContext): Promise<KeySlotMark> {
     const secretId = this.requireSecret();
     await this.requireIdle(ctx);
+    await this.requireNoHeaderCopies(ctx);
     const { keys } = this.services;
     // All that is remote comes first: nobody waits for a key manager with a half changed header.
     using current = await keys.get({ id: secretId }, ctx);
@@ -153,6 +155,7 @@ export abstract class Image extends ImagePlaces {
    */
   async erase(ctx: OpContext): Promise<void> {
     await this.requireIdle(ctx);
+    await this.removeHeaderCopies(ctx);
     await this.eraseKeys(ctx);
   }
 
@@ -168,6 +171,8 @@ export abstract class Image extends ImagePlaces {
     if (found) {
       // A removal that recovery carries forward may find a guest that was started since.
       await this.requireIdle(ctx);
+      // First: what is overwritten while a snapshot has it, stays in that.
+      await this.removeHeaderCopies(ctx, identity);
       await this.eraseKeys(ctx, identity);
     }
     // Also for a disk that is gone: a removal that was cut short may have left what was around it.

@@ -44,9 +44,13 @@ export class LibvirtLive implements LiveMigration {
     const libvirt = await this.#connection.get(ctx);
     const disks = placedDisks(arrival);
     const running = await libvirt.domains.xml(uuid, ctx, "migratable");
+    // Both hosts have the same images in Ceph.
+    const copied = disks.filter(({ source }) => source.type !== "network");
+    const { disks: socket, ...rest } = route;
+    const way = copied.length > 0 ? { ...rest, disks: socket } : { ...rest, disks: undefined };
     const migration = {
-      ...wayOf(route),
-      copyDisks: disks.map(({ mapping }) => mapping.dev),
+      ...wayOf(way),
+      copyDisks: copied.map(({ mapping }) => mapping.dev),
       destinationXml: withOurDisks(running, disks, { ...diskXmlOptions(config), uuid }),
       // A guest that is off because it went is the proof that it did.
       keepDefinition: true,

@@ -55,6 +55,17 @@ describe("the way of a running guest", () => {
     expect(codeOf(way)).toBe("InvalidRequest");
   });
 
+  test("needs no place for disks that are not copied, and one for memory all the same", () => {
+    const { destinationUri, migrateUri } = SOCKETS;
+    expect(() => requirePrivateWay({ destinationUri, migrateUri, copyDisks: [] })).not.toThrow();
+    for (const way of [
+      { destinationUri, migrateUri, copyDisks: ["vda"] },
+      { destinationUri, copyDisks: [] },
+    ]) {
+      expect(codeOf(way)).toBe("PlaintextCopyRefused");
+    }
+  });
+
   test("has these sockets", () => {
     expect(socketsOf(SOCKETS)).toEqual(["/run/to-b/memory", "/run/to-b/disks"]);
     expect(socketsOf(TLS)).toEqual([]);

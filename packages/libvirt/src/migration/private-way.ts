@@ -1,5 +1,7 @@
 import { LuksmithError } from "@luksmith/core";
-import type { MigrationWay } from "../libvirt-migrations.ts";
+import type { Migration, MigrationWay } from "../libvirt-migrations.ts";
+
+const DISKS = "the content of its disks";
 
 /** libvirt's own, for its control: each is encrypted, or does not leave the host. */
 const CONTROL = new Set(["qemu:", "qemu+unix:", "qemu+tls:", "qemu+ssh:", "qemu+libssh:", "qemu+libssh2:"]);
@@ -9,7 +11,8 @@ const CONTROL = new Set(["qemu:", "qemu+unix:", "qemu+tls:", "qemu+ssh:", "qemu+
  * Without TLS, only unix sockets are taken; where they lead to (an ssh tunnel) is their maker's business. Pure.
  * @throws `PlaintextCopyRefused`, `InvalidRequest`
  */
-export function requirePrivateWay({ destinationUri, migrateUri, disksUri, tls = false }: MigrationWay): void {
+export function requirePrivateWay(migration: MigrationWay & Pick<Migration, "copyDisks">): void {
+  const { destinationUri, migrateUri, disksUri, tls = false, copyDisks } = migration;
   const control = parse(destinationUri, "the destination");
   if (control.protocol === "qemu+tcp:") throw refused("the connection to the other libvirt", destinationUri);
   if (!CONTROL.has(control.protocol)) {
@@ -21,10 +24,12 @@ export function requirePrivateWay({ destinationUri, migrateUri, disksUri, tls = 
     throw invalid(`${destinationUri} is this host's own libvirt; name the other host, or the socket to it`);
   const sent = [
     ["the guest's memory", migrateUri],
-    ["the content of its disks", disksUri],
+    [DISKS, disksUri],
   ] as const;
   for (const [what, uri] of sent) {
     if (uri === undefined) {
+      // No disk is copied, as that says expressly.
+      if (what === DISKS && copyDisks?.length === 0) continue;
       if (!tls) throw refused(what, "wherever libvirt chooses");
       continue;
     }

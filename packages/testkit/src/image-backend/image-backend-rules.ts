@@ -1,3 +1,4 @@
+import { CLONE_RULES } from "./clone-rules.ts";
 import { CREATION_RULES } from "./creation-rules.ts";
 import type { ImageBackendRule } from "./image-backend-rule.ts";
 import { LIFE_RULES } from "./life-rules.ts";
@@ -18,4 +19,5 @@ export const IMAGE_BACKEND_RULES: readonly ImageBackendRule[] = [
   ...KEY_RULES,
   ...OVERLAY_RULES,
   ...PLACE_RULES,
+  ...CLONE_RULES,
 ];

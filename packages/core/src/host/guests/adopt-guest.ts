@@ -20,7 +20,10 @@ import type { Spawned } from "./spawn-guest.ts";
 import { startDefined } from "./start-defined.ts";
 
 export interface AdoptOptions {
-  /** Where the disks' files can be read here, by their names in disk_info; else under the paths of the other host. */
+  /**
+   * Where the disks' files can be read here, by their names in disk_info; else under the paths of the other host, or in place on
+   * storage that is shared by its nature (`BackendCapabilities.shared`).
+   */
   readonly from?: string;
   /** The disks are where this host would make them, and stay there: both hosts have this storage. */
   readonly inPlace?: boolean;
@@ -124,8 +127,10 @@ async function arrivalsOf(
     const there = document.kind === "luksmith.shelf" ? basename(path) : name;
     const file = from === undefined ? path : join(from, there);
     const image = services.backend(backend).image(disk);
-    if (inPlace && path !== image.path) throw notHere(image.label, path);
-    arrivals.push({ disk, backend, image, file: inPlace ? undefined : file });
+    const { shared = false } = services.backend(backend).capabilities;
+    const stays = inPlace || (shared && from === undefined);
+    if (stays && path !== image.path) throw notHere(image.label, path);
+    arrivals.push({ disk, backend, image, file: stays ? undefined : file });
   }
   return arrivals;
 }

@@ -1,5 +1,6 @@
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { Image } from "../../image/image.ts";
+import type { VerifyReport } from "../../image/verify-report.ts";
 import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
 import type { Operation } from "../../journal/journal.ts";
@@ -18,6 +19,8 @@ import { type MoveTarget, targetOf } from "./move-target.ts";
 interface Place {
   readonly image: Image;
   readonly backend: string;
+  /** It is where it shall be: the guest on the other host has it open. */
+  readonly shared: boolean;
 }
 
 /**
@@ -46,19 +49,20 @@ export async function expectGuest(
   await requireNew(host, services, uuid, ctx);
   const places = document.disks.map((moved): Place => {
     const backend = services.backend(moved.backend);
-    return { image: backend.image(listedDisk(document, moved)), backend: backend.name };
+    const image = backend.image(listedDisk(document, moved));
+    const { shared = false } = backend.capabilities;
+    if (shared && image.path !== moved.path) throw elsewhere(image, moved.path);
+    return { image, backend: backend.name, shared };
   });
-  for (const { image } of places) {
+  for (const { image, shared } of places) {
     image.requireEncryptionSupport();
-    await requireAbsent(image, ctx);
+    if (!shared) await requireAbsent(image, ctx);
+    else if (!(await image.identify(ctx))) throw elsewhere(image, image.path);
   }
   // All of it will come.
-  const filled = places.map(({ image }) => ({
-    image,
-    disk: image.disk,
-    contentBytes: image.disk.virtualSize,
-    baseBytes: 0n,
-  }));
+  const filled = places.flatMap(({ image, shared }) =>
+    shared ? [] : [{ image, disk: image.disk, contentBytes: image.disk.virtualSize, baseBytes: 0n }],
+  );
   await requireSpace(filled, ctx);
   await requireKeyOwner(services.keys, uuid, project_id ?? undefined, ctx);
   for (const { image } of places)
@@ -78,17 +82,22 @@ export async function expectGuest(
 
 async function makeDisk(
   services: HostServices,
-  { image, backend }: Place,
+  { image, backend, shared }: Place,
   operation: Operation,
   ctx: OpContext,
 ): Promise<DiskRecord> {
   throwIfCancelled(ctx);
-  using passphrase = await recallPassphrase(services.keys, image.disk, ctx);
-  const rollback = journaledRollback(operation, backend, image);
-  await image.create({ source: { kind: "blank" }, ...(passphrase ? { passphrase } : {}) }, rollback, ctx);
+  if (shared) {
+    const { ok, checks } = await image.verify(ctx);
+    if (!ok) throw notOurs(image, checks);
+  } else {
+    using passphrase = await recallPassphrase(services.keys, image.disk, ctx);
+    const rollback = journaledRollback(operation, backend, image);
+    await image.create({ source: { kind: "blank" }, ...(passphrase ? { passphrase } : {}) }, rollback, ctx);
+  }
   const identity = await image.identify(ctx);
   if (!identity) {
-    throw new LuksmithError("DiskNotProven", `${image.label} vanished right after it was made`);
+    throw new LuksmithError("DiskNotProven", `${image.label} vanished`);
   }
   const createdAt = new Date().toISOString();
   return { ...image.disk, backend, path: image.path, source: image.source(), identity, createdAt };
@@ -135,6 +144,22 @@ function expectedAlready(host: WritableHost, { instance, disks }: MoveDocument):
     `instance ${instance.uuid} is expected here with other disks; dismiss that first: "luksmith move dismiss ${instance.uuid}"`,
     { details: { instance: instance.uuid } },
   );
+}
+
+/** Its content would have to be copied to storage that this host alone has, which is for files and volumes. */
+function elsewhere({ disk, label }: Image, path: string): LuksmithError {
+  return new LuksmithError(
+    "DiskNotFound",
+    `${label}: the guest has it at ${path}, which this host must have too, under the same name; nothing was changed, set up the same storage here, or stop the guest and move it with copies ("luksmith move adopt --from")`,
+    { details: { disk: disk.name, path } },
+  );
+}
+
+function notOurs({ disk, label, path }: Image, checks: VerifyReport["checks"]): LuksmithError {
+  const failed = checks.filter(({ result }) => result === "fail").map(({ message }) => message);
+  return new LuksmithError("DiskNotProven", `${label} is not as it was offered: ${failed.join("; ")}`, {
+    details: { disk: disk.name, path },
+  });
 }
 
 function isOff(uuid: string): LuksmithError {

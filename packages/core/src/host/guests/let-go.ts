@@ -8,7 +8,7 @@ import { type FoundGuest, findGuest, isUp } from "./find-guest.ts";
 import { keysOfOneGuest } from "./guest-keys.ts";
 
 export interface LetGoOptions {
-  /** The disks are on storage that the other host uses, too: they are not touched. */
+  /** The disks are on storage that the other host uses, too: they are not touched. Those of `shared` backends never are. */
   readonly keepDisks: boolean;
 }
 
@@ -42,7 +42,9 @@ export async function letGo(
   const running = isUp(await services.hypervisor.state(uuid, ctx));
   const removals: Step[] = [];
   for (const record of keepDisks ? [] : instance.disks) {
-    const image = services.backend(record.backend).image(record);
+    const backend = services.backend(record.backend);
+    if (backend.capabilities.shared) continue;
+    const image = backend.image(record);
     const identity = await image.requireOurs(record.identity, ctx);
     if (!running) await image.requireIdle(ctx);
     const data = { backend: record.backend, disk: diskToJson(record), identity: identity ?? null };

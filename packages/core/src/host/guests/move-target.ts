@@ -23,6 +23,18 @@ const TargetSchema = z.strictObject({
         source: z.discriminatedUnion("type", [
           z.strictObject({ type: z.literal("file"), file: place, format }),
           z.strictObject({ type: z.literal("block"), dev: place, format }),
+          // It is not copied: both hosts have it.
+          z.strictObject({
+            type: z.literal("network"),
+            protocol: z.literal("rbd"),
+            name: z.string().min(3).max(4096),
+            format: z.literal("raw"),
+            hosts: z
+              .array(z.strictObject({ name: z.string().max(256), port: z.string().max(8).optional() }))
+              .max(64),
+            auth: z.strictObject({ username: z.string().max(256), secretId: uuid }).optional(),
+            engine: z.enum(["qemu", "librbd"]).optional(),
+          }),
         ]),
         virtual_size: z.int().positive(),
         encryption: z.strictObject({ format: z.literal("luks"), secret_id: uuid }).nullable(),
@@ -66,10 +78,15 @@ export function targetOf({ uuid: instance, disks }: InstanceRecord, connectionUr
 }
 
 /** A disk that was made for a guest to come stands alone. */
-function sourceOf({ source, path }: DiskRecord): MoveTarget["disks"][number]["source"] {
-  if (source.type === "file") return { type: "file", file: source.file, format: source.format };
-  if (source.type === "block") return { type: "block", dev: source.dev, format: source.format };
-  throw new LuksmithError("UnsupportedOperation", `a running guest cannot be sent to ${path}`);
+function sourceOf({ source }: DiskRecord): MoveTarget["disks"][number]["source"] {
+  switch (source.type) {
+    case "file":
+      return { type: "file", file: source.file, format: source.format };
+    case "block":
+      return { type: "block", dev: source.dev, format: source.format };
+    case "network":
+      return { ...source, format: "raw", hosts: [...source.hosts] };
+  }
 }
 
 function encryptionOf({ encryption }: DiskRecord): MoveTarget["disks"][number]["encryption"] {
@@ -94,11 +111,17 @@ export function arrivalOf(instance: InstanceRecord, target: MoveTarget): GuestDi
       throw wrong(instance, `${disk.name} is not encrypted with the same secret`);
     }
     const { backing: _base, ...alone } = disk;
-    const source: DiskSource = over.source;
-    const path = over.source.type === "file" ? over.source.file : over.source.dev;
+    const source = over.source as DiskSource;
+    // One that both hosts have is not copied, and so must be the very same.
+    if (imageIn(source) !== imageIn(disk.source)) throw wrong(instance, `${disk.name} is on other storage`);
+    const path = source.type === "file" ? source.file : source.type === "block" ? source.dev : disk.path;
     return { ...alone, backend: over.backend, path, source };
   });
   return { uuid: instance.uuid, diskInfo: instance.diskInfo, disks };
+}
+
+function imageIn(source: DiskSource): string | undefined {
+  return source.type === "network" ? source.name : undefined;
 }
 
 function wrong({ uuid: instance }: InstanceRecord, why: string): LuksmithError {

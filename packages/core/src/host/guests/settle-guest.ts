@@ -66,7 +66,10 @@ export async function dismissGuest(
   await requireNotHere(host, uuid, kept, ctx);
   const removals: Step[] = [];
   for (const record of instance.disks) {
-    const image = services.backend(record.backend).image(record);
+    const backend = services.backend(record.backend);
+    // It is the guest's where that is.
+    if (backend.capabilities.shared) continue;
+    const image = backend.image(record);
     const identity = await image.requireOurs(record.identity, ctx);
     await image.requireIdle(ctx);
     const data = { backend: record.backend, disk: diskToJson(record), identity: identity ?? null };

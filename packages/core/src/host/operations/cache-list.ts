@@ -13,8 +13,9 @@ export interface CacheListing {
 
 /** The bases of this host and which disks stand on them, and the images that were downloaded; changes nothing. */
 export async function cacheList(host: ReadableHost, ctx: OpContext): Promise<CacheListing> {
-  const { images } = await host.services();
-  const bases = await listCache(cacheDirectory(host), baseUsers(host));
+  const { images, backends } = await host.services();
+  const bases = [...(await listCache(cacheDirectory(host), baseUsers(host)))];
+  for (const backend of backends) bases.push(...((await backend.bases?.list(ctx)) ?? []));
   return { bases, downloads: (await images.downloads?.list(ctx)) ?? [] };
 }
 

@@ -1,5 +1,10 @@
 import type { OpContext } from "../../image/op-context.ts";
-import { pruneCache, type PruneReport as BasesReport } from "../../images/cache/prune-cache.ts";
+import {
+  pruneCache,
+  type Pruned,
+  type PruneReport as BasesReport,
+  pruneStorage,
+} from "../../images/cache/prune-cache.ts";
 import { type PrunedDownload, pruneDownloads } from "../../images/image-downloads.ts";
 import type { ReadableHost } from "../host.ts";
 import { baseUsers, cacheDirectory } from "./cache-list.ts";
@@ -30,7 +35,15 @@ export async function cachePrune(
     minimumAgeSeconds: allUnused ? 0 : remove_unused_original_minimum_age_seconds,
     dryRun,
   };
-  const { images } = await host.services();
-  const bases = await pruneCache(cacheDirectory(host), baseUsers(host), policy, ctx);
-  return { ...bases, downloads: await pruneDownloads(images.downloads, policy, ctx) };
+  const { images, backends } = await host.services();
+  const { bases, parts } = await pruneCache(cacheDirectory(host), baseUsers(host), policy, ctx);
+  const inStorage: Pruned[] = [];
+  for (const backend of backends) {
+    if (backend.bases) inStorage.push(...(await pruneStorage(backend.bases, policy, ctx)));
+  }
+  return {
+    bases: [...bases, ...inStorage],
+    parts,
+    downloads: await pruneDownloads(images.downloads, policy, ctx),
+  };
 }

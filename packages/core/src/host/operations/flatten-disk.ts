@@ -78,7 +78,8 @@ async function settleBase(
     operation.end("done", () => host.inventory.setSource(record.uuid, on));
     return { ...disk, backing: to, source: on };
   }
-  if (file === before?.file) {
+  // A clone is one as before: what of, its storage says.
+  if (file === before?.file || !image.recordsBase) {
     operation.end("undone");
     return record;
   }

@@ -35,6 +35,7 @@ export async function rekeyDisks(
   for (const record of records) {
     const image = await imageOf(host, record, ctx);
     await image.requireIdle(ctx);
+    await image.requireNoHeaderCopies(ctx);
     images.push([record, image]);
   }
   const rekeyed: DiskRecord[] = [];

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { errnoOf } from "../../errors/io-error.ts";
 import { ExclusiveLock } from "../../file/exclusive-lock.ts";
 import { removeName } from "../../file/new-file.ts";
+import type { StorageBases } from "../../image/image-backend.ts";
 import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
 import { listDirectory, sweepParts } from "./base-file.ts";
 import { lockPath, makeLockDirectory } from "./base-lease.ts";
@@ -92,16 +93,32 @@ export async function pruneCache(
   return { bases, parts: await removeParts(directory, policy) };
 }
 
+/** The same for bases in the storage of disks, which itself keeps those that disks stand on. */
+export async function pruneStorage(
+  storage: StorageBases,
+  policy: CachePolicy,
+  ctx: OpContext,
+): Promise<readonly Pruned[]> {
+  const bases: Pruned[] = [];
+  for (const entry of await storage.list(ctx)) {
+    throwIfCancelled(ctx);
+    let keptBecause = neededBy(entry, policy);
+    if (!keptBecause && !policy.dryRun && !(await storage.remove(entry, ctx))) keptBecause = "being taken";
+    const removed = keptBecause === undefined;
+    if (removed && !policy.dryRun) ctx.log.info({ base: entry.path }, "removed an unused base");
+    bases.push({ ...entry, removed, keptBecause });
+  }
+  return bases;
+}
+
 async function removeUnlessNeeded(
   directory: string,
   entry: CacheEntry,
   findUsers: FindUsers,
   policy: CachePolicy,
 ): Promise<KeptBecause | undefined> {
-  if (entry.usedBy.length > 0) return "in use";
-  if (!policy.removeUnused) return "switched off";
-  if (usedLately(entry.lastUsed, policy)) return "used lately";
-  if (policy.dryRun) return undefined;
+  const needed = neededBy(entry, policy);
+  if (needed || policy.dryRun) return needed;
   makeLockDirectory(directory);
   using maker = ExclusiveLock.try(lockPath(directory, entry.name, "maker"));
   if (!maker) return "being made";
@@ -111,6 +128,12 @@ async function removeUnlessNeeded(
   if ((await findUsers()).has(entry.path)) return "in use";
   await removeName(entry.path);
   return undefined;
+}
+
+function neededBy(entry: CacheEntry, policy: CachePolicy): KeptBecause | undefined {
+  if (entry.usedBy.length > 0) return "in use";
+  if (!policy.removeUnused) return "switched off";
+  return usedLately(entry.lastUsed, policy) ? "used lately" : undefined;
 }
 
 function usedLately(lastUsed: string, { minimumAgeSeconds }: CachePolicy): boolean {
