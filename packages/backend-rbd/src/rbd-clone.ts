@@ -1,4 +1,4 @@
-import { type DiskIdentity, type OpContext, type StandingHooks, throwIfCancelled } from "@luksmith/core";
+import { LuksmithError, type OpContext, type StandingHooks, throwIfCancelled } from "@luksmith/core";
 import { OpenImage } from "./ceph/open-image.ts";
 import type { RbdCluster } from "./ceph/rbd-cluster.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -44,7 +44,9 @@ export class RbdClone implements StandingHooks {
     const what = `flattening ${this.#label}`;
     const opened = await OpenImage.open(this.#cluster, this.#name, { what }, ctx);
     await using image = opened.image;
-    if (image.id !== id) throw new Error(`${this.#label} was replaced while it was looked at`);
+    if (image.id !== id) {
+      throw new LuksmithError("DiskReplaced", `${this.#label} was replaced while it was looked at; try again`);
+    }
     const parts = [...partsOf(overlap, own)];
     const totalBytes = BigInt(parts.reduce((sum, { length }) => sum + length, 0));
     let doneBytes = 0n;
@@ -63,7 +65,7 @@ export class RbdClone implements StandingHooks {
   /** What was copied before it was cut short is the disk's own, and no loss. */
   async mend(): Promise<void> {}
 
-  #parent(ctx: OpContext): Promise<Parent & DiskIdentity> {
+  #parent(ctx: OpContext): Promise<Parent> {
     const request = { what: `looking what ${this.#label} stands on`, timeoutMs: this.#timeoutMs };
     return this.#cluster.call("parent", { name: this.#name }, request, ctx);
   }

@@ -29,6 +29,6 @@ export async function evacuate(
 
 export async function evacuated(session: Session, id: string, keepDisks: boolean): Promise<void> {
   const document = await session.perform(actions.evacuated, { id, keepDisks });
-  const disks = keepDisks ? "its disks stay, untouched" : "and its disks are gone here";
+  const disks = keepDisks ? "its disks stay, untouched" : "and the disks that only this host has are gone";
   await session.print(document, () => `guest ${id} is forgotten here; ${disks}; its passphrases stay\n`);
 }
