@@ -45,7 +45,10 @@ export class RbdClone implements StandingHooks {
     const opened = await OpenImage.open(this.#cluster, this.#name, { what }, ctx);
     await using image = opened.image;
     if (image.id !== id) {
-      throw new LuksmithError("DiskReplaced", `${this.#label} was replaced while it was looked at; try again`);
+      throw new LuksmithError(
+        "DiskReplaced",
+        `${this.#label} was replaced while it was looked at; try again`,
+      );
     }
     const parts = [...partsOf(overlap, own)];
     const totalBytes = BigInt(parts.reduce((sum, { length }) => sum + length, 0));

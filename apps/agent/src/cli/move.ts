@@ -44,7 +44,10 @@ export async function adopt(session: Session, file: string, { from, start }: Ado
 export async function confirm(session: Session, id: string, options: ReceiptCommand): Promise<void> {
   const input = { id, receipt: await readReceipt(session, options) };
   const document = await session.perform(actions.confirm, input);
-  await session.print(document, () => `guest ${id} is gone here, and the disks that only this host has; its passphrases stay\n`);
+  await session.print(
+    document,
+    () => `guest ${id} is gone here, and the disks that only this host has; its passphrases stay\n`,
+  );
 }
 
 export async function revert(session: Session, id: string, options: ReceiptCommand): Promise<void> {
