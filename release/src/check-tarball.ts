@@ -11,8 +11,9 @@ import type { Manifest } from "./packages.ts";
 const NOT_OURS: ReadonlySet<ProblemKind> = new Set<ProblemKind>(["CJSResolvesToESM"]);
 const OLD_RESOLVERS: ReadonlySet<string> = new Set(["node10"]);
 
-/** What a package of ours must not have: sources, tests, maps of files that are not there, builders' notes. */
-const UNWANTED = /\.(?:map|tsbuildinfo)$|\.test\.|(?<!\.d)\.ts$|\/fixtures\/|\.env$|\.npmrc$/;
+/** What a package of ours must not have: sources, tests, maps of files that are not there, builders' notes. Templates are sources. */
+const UNWANTED =
+  /^(?!templates\/).*(?:\.(?:map|tsbuildinfo)$|\.test\.|(?<!\.d)\.ts$|\/fixtures\/|\.env$|\.npmrc$)/;
 
 /**
  * Looks at a tarball as one who installs it: publint for the manifest, arethetypeswrong for the types, then our own rules.

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "vitest";
@@ -21,45 +21,50 @@ export class InstalledAgent implements AsyncDisposable {
   /** @param prefix - what `npm install --global --prefix` was given */
   static async at(prefix: string, parent: string): Promise<InstalledAgent> {
     const folder = await mkdtemp(join(parent, "host-"));
-    for (const name of ["instances", "images", "state"]) await mkdir(join(folder, name), { mode: 0o700 });
+    for (const name of ["instances", "images", "state", "storage"])
+      await mkdir(join(folder, name), { mode: 0o700 });
     return new InstalledAgent(join(prefix, "bin/luksmith"), folder);
   }
 
   /** @returns the backends that these packages bring */
   async plugins(names: readonly string[]): Promise<readonly string[]> {
-    await this.#configure(names);
+    await this.#configure(names, "[libvirt]\nimages_type = raw\nimages_volume_group = none\n");
     const { backends } = await this.#json<{ backends: readonly { name: string }[] }>("plugins", "list");
     return backends.map(({ name }) => name);
   }
 
+  /** Where a backend of others may keep disks. */
+  get storage(): string {
+    return join(this.#folder, "storage");
+  }
+
   /** Makes the disks of the example's server from an image, has cryptsetup and the raw bytes say that they are encrypted, and removes them. */
-  async mainJob(): Promise<void> {
-    await this.#configure(["@luksmith/backend-raw", "@luksmith/backend-lvm", "@luksmith/keymgr-local"]);
+  async mainJob(plugins: readonly string[], options = "[libvirt]\nimages_type = raw\n"): Promise<void> {
+    await this.#configure(plugins, options);
     const { server, image } = await exampleRequest();
     const source = Buffer.alloc(64 * 1024 * 1024);
     source.write(CANARY, 4096);
     await writeFile(join(this.#folder, "images", image), source);
-    await this.#json("create", "-f", REQUEST);
-    const disk = join(this.#folder, "instances", server, "disk");
-    expect((await readFile(disk)).includes(CANARY)).toBe(false);
-    const { stdout } = await promisify(execFile)("/sbin/cryptsetup", ["luksDump", disk]);
+    const { disks } = await this.#json<{ disks: readonly { path: string }[] }>("create", "-f", REQUEST);
+    const [root] = disks.map(({ path }) => path);
+    expect((await readFile(root ?? "")).includes(CANARY)).toBe(false);
+    const { stdout } = await promisify(execFile)("/sbin/cryptsetup", ["luksDump", root ?? ""]);
     expect(stdout).toMatch(/Version:\s+1\b/);
     await this.#json("verify", server);
     await this.#json("delete", server);
-    expect(await this.#json<{ disks?: readonly unknown[] } | readonly unknown[]>("list")).not.toContain(
-      server,
-    );
+    expect(JSON.stringify(await this.#json("list"))).not.toContain(server);
+    await expect(stat(root ?? "")).rejects.toThrow("ENOENT");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #configure(plugins: readonly string[]): Promise<void> {
+  async #configure(plugins: readonly string[], options: string): Promise<void> {
     const at = (name: string) => join(this.#folder, name);
     await writeFile(
       at("luksmith.conf"),
-      `[DEFAULT]\ninstances_path = ${at("instances")}\n[libvirt]\nimages_type = raw\nimages_volume_group = none\n` +
+      `[DEFAULT]\ninstances_path = ${at("instances")}\n${options}\n` +
         `[luksmith]\nstate_path = ${at("state")}\nimages_path = ${at("images")}\nplugins = ${plugins.join(", ")}\n`,
     );
   }

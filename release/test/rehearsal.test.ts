@@ -88,7 +88,28 @@ describe("a release, rehearsed with a real registry", () => {
     expect(
       existsSync(join(prefix, "lib/node_modules/@luksmith/backend-lvm/node_modules/@luksmith/core")),
     ).toBe(true);
-    await agent.mainJob();
+    await agent.mainJob(["@luksmith/backend-raw", "@luksmith/backend-lvm", "@luksmith/keymgr-local"]);
+  }, 600_000);
+
+  test("somebody scaffolds, proves, packs, installs and uses a backend, with nothing but the registry", async () => {
+    const cwd = join(folder, "outside");
+    await mkdir(cwd);
+    const name = "luksmith-backend-tape";
+    await run("npm", ["create", "--yes", "@luksmith/plugin", name, "--", "--kind", "backend", "--json"], {
+      cwd,
+      env,
+    });
+    const plugin = join(cwd, name);
+    await run("npm", ["install", "--prefer-offline"], { cwd: plugin, env });
+    expect(await run("npm", ["test"], { cwd: plugin, env })).toMatch(/Tests .*passed/);
+    await run("npm", ["pack"], { cwd: plugin, env });
+    await install(join(plugin, `${name}-0.0.0.tgz`));
+
+    await using agent = await InstalledAgent.at(prefix, folder);
+    await agent.mainJob(
+      [name, "@luksmith/keymgr-local"],
+      `[libvirt]\nimages_type = tape\n[luksmith:backend-tape]\ndirectory = ${agent.storage}\n`,
+    );
   }, 600_000);
 
   test("a minor release of core brings no release of a plugin, and goes with the plugins that are there", async () => {
