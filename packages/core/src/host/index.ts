@@ -23,6 +23,8 @@ export type { InstanceRequest } from "../request/instance-request.ts";
 export { type DiskView, type PlacedDisk, placedDisks, type SnapshotView, snapshotView } from "./disk-view.ts";
 export { type OpenHostOptions, ReadableHost, WritableHost } from "./host.ts";
 export { hostCommands } from "./host-commands.ts";
+export { coreVersion } from "../plugin/core-version.ts";
+export { PLUGIN_API } from "../plugin/plugin.ts";
 export type { HostServices } from "./host-services.ts";
 export type { ImportModule } from "./load-plugins.ts";
 export {

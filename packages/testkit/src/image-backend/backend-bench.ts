@@ -17,6 +17,7 @@ import {
 import { hostCommands } from "@luksmith/core/host";
 import { InMemoryKeyManager } from "../key-manager/in-memory-key-manager.ts";
 import { testContext, type TestContext } from "../test-context.ts";
+import { FaultyCommands } from "./faulty-commands.ts";
 import type { ImageBackendFixture, MakeImageBackend } from "./image-backend-fixture.ts";
 import { RecordingCommands } from "./recording-commands.ts";
 import { RecordingRollback } from "./recording-rollback.ts";
@@ -38,7 +39,8 @@ export interface MadeDisk {
 /** A backend's fixture with real services around it and a key manager in memory; for its own tests, too. */
 export class BackendBench implements AsyncDisposable {
   readonly keys = new InMemoryKeyManager();
-  readonly commands = new RecordingCommands(hostCommands());
+  readonly faults = new FaultyCommands(hostCommands());
+  readonly commands = new RecordingCommands(this.faults);
   readonly ctx: TestContext = testContext();
   readonly services: ImageServices;
   readonly #passphrases: Passphrase[] = [];

@@ -13,8 +13,8 @@ export const CREATION_RULES: readonly ImageBackendRule[] = [
     id: "IB-1",
     title: "touches nothing before a method is called, and names its disk's source purely",
     async check(bench) {
-      const { image } = await bench.describe();
       const before = await bench.fixture.contents();
+      const { image } = await bench.describe();
       const source = image.source();
       expect(image.source()).toEqual(source);
       expect(bench.fixture.backend.capabilities.formats).toContain(source.format);

@@ -1,11 +1,12 @@
-import { describe, expect, test } from "vitest";
+import { describeRules, type SuiteOptions } from "../suite/describe-rules.ts";
 import { BackendBench } from "./backend-bench.ts";
 import type { MakeImageBackend } from "./image-backend-fixture.ts";
+import { asked } from "./image-backend-rule.ts";
 import { IMAGE_BACKEND_RULES } from "./image-backend-rules.ts";
 
 /**
- * Proves that an image backend keeps the contract: one test per rule, each with storage and services of its own.
- * A rule about something that the backend declares it cannot do is skipped.
+ * Proves that an image backend keeps the contract: one test per rule, each with storage and services of its own, and a
+ * report at the end. A rule about something that the backend declares it cannot do is skipped.
  *
  * @example
  * describeImageBackend("acme", async (services) => {
@@ -13,16 +14,17 @@ import { IMAGE_BACKEND_RULES } from "./image-backend-rules.ts";
  *   return { backend: acmeBackend(storage.url, () => services), ...acmeOracles(storage) };
  * });
  */
-export function describeImageBackend(name: string, fixture: MakeImageBackend): void {
-  describe(`image backend ${name}`, () => {
-    for (const rule of IMAGE_BACKEND_RULES) {
-      test(`${rule.id} ${rule.title}`, async ({ skip }) => {
-        await using bench = await BackendBench.open(fixture);
-        const { capabilities } = bench.fixture.backend;
-        expect(capabilities.formats.length, "a backend declares the formats it stores").toBeGreaterThan(0);
-        if (rule.when?.(capabilities) === false) skip("the backend declares that it cannot do this");
-        await rule.check(bench);
-      });
-    }
-  });
+export function describeImageBackend(
+  name: string,
+  fixture: MakeImageBackend,
+  options: SuiteOptions = {},
+): void {
+  const suite = {
+    kind: "image-backend",
+    subject: name,
+    rules: IMAGE_BACKEND_RULES.map(asked),
+    open: () => BackendBench.open(fixture),
+    capabilities: (bench: BackendBench) => bench.fixture.backend.capabilities,
+  } as const;
+  describeRules(suite, options);
 }

@@ -1,5 +1,7 @@
 import { CLONE_RULES } from "./clone-rules.ts";
 import { CREATION_RULES } from "./creation-rules.ts";
+import { FAULT_RULES } from "./fault-rules.ts";
+import { HONESTY_RULES } from "./honesty-rules.ts";
 import type { ImageBackendRule } from "./image-backend-rule.ts";
 import { LIFE_RULES } from "./life-rules.ts";
 import { KEY_RULES } from "./key-rules.ts";
@@ -20,4 +22,6 @@ export const IMAGE_BACKEND_RULES: readonly ImageBackendRule[] = [
   ...OVERLAY_RULES,
   ...PLACE_RULES,
   ...CLONE_RULES,
+  ...FAULT_RULES,
+  ...HONESTY_RULES,
 ];

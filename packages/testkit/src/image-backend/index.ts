@@ -1,6 +1,7 @@
 export { BackendBench, type MadeDisk, MIB } from "./backend-bench.ts";
 export { expectError, expectUntouched, sourceImage } from "./bench-steps.ts";
 export { describeImageBackend } from "./describe-image-backend.ts";
+export { type CommandFault, FaultyCommands } from "./faulty-commands.ts";
 export type {
   DiskOracle,
   ImageBackendFixture,

@@ -1,0 +1,3 @@
+export type { SuiteOptions } from "./describe-rules.ts";
+export { brokenBy, BrokenRule, checkRule, type Rule } from "./rule.ts";
+export { type PluginPackage, type RuleResult, type SuiteKind, type SuiteReport } from "./suite-report.ts";
