@@ -1,5 +1,5 @@
 import { describeKeyManager, type KeyManagerFixture, testContext } from "@luksmith/testkit";
-import { faults, sharedOpenStack } from "@luksmith/testing-services";
+import { type Fault, faults, sharedOpenStack } from "@luksmith/testing-services";
 import { beforeAll } from "vitest";
 import { barbicanBench, type Service } from "./barbican-bench.ts";
 
@@ -18,6 +18,7 @@ for (const [service, policy] of POLICIES) {
 async function fixture(service: Service): Promise<KeyManagerFixture> {
   const bench = await barbicanBench({ service });
   const [alice, mallory] = [await bench.token("alice"), await bench.token("mallory")];
+  const during = (fault: Fault): Disposable => ({ [Symbol.dispose]: bench.proxy.on(() => fault) });
   return {
     keyManager: bench.keyManager,
     capabilities: { list: true, users: true },
@@ -28,10 +29,10 @@ async function fixture(service: Service): Promise<KeyManagerFixture> {
       return await bench.open();
     },
     loseAnswer: () => void bench.proxy.next(faults.dropAfter(), ({ method }) => method === "POST"),
-    unplug: () => {
-      const plugIn = bench.proxy.on(() => faults.dropBefore());
-      return { [Symbol.dispose]: plugIn };
-    },
+    unplug: () => during(faults.dropBefore()),
+    refuse: () => during(faults.status(403, '{"code": 403, "title": "Forbidden", "description": "not allowed"}')),
+    garble: () => during(faults.garbage("<html>Please log in</html>")),
+    stall: () => during(faults.hang()),
     [Symbol.asyncDispose]: () => bench[Symbol.asyncDispose](),
   };
 }

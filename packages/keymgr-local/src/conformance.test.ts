@@ -11,6 +11,7 @@ describeKeyManager("local", async () => {
       await keyManager.close();
       return store.open();
     },
+    alter: async (id) => store.sql(`UPDATE secrets SET nonce = randomblob(12) WHERE id = '${id}'`),
     rawStorage: async () => Object.values(store.files()),
     [Symbol.asyncDispose]: () => store.remove(),
   };

@@ -25,6 +25,17 @@ export interface KeyManagerFixture extends AsyncDisposable {
   readonly loseAnswer?: () => void;
   /** Makes the service unreachable until the answer is disposed. Left out: the rule is skipped. */
   readonly unplug?: () => Disposable;
+  /**
+   * Changes a stored secret behind the key manager's back. Left out, where the key manager has no means to notice: the
+   * rule is skipped.
+   */
+  readonly alter?: (id: string) => Promise<void>;
+  /** The service refuses everything (HTTP 403) until the answer is disposed. Left out: the rule is skipped. */
+  readonly refuse?: () => Disposable;
+  /** The service answers with what is no answer of it (a proxy's page) until disposed. Left out: the rule is skipped. */
+  readonly garble?: () => Disposable;
+  /** The service takes requests and does not answer until disposed. Left out: the rule is skipped. */
+  readonly stall?: () => Disposable;
 }
 
 /** What the steps of rules need of a fixture. */

@@ -11,6 +11,7 @@ import {
   type SecretRef,
 } from "@luksmith/core";
 import { describe, expect, test } from "vitest";
+import { brokenBy, checkRule } from "../suite/rule.ts";
 import { InMemoryKeyManager } from "./in-memory-key-manager.ts";
 import type { KeyManagerFixture } from "./key-manager-fixture.ts";
 import { KEY_MANAGER_RULES } from "./key-manager-rules.ts";
@@ -222,6 +223,13 @@ const FAULTS: readonly (readonly [rule: string, fault: string, fixture: () => Ke
   ["KM-21", "fails when an answer is lost", () => new Fragile().fixture()],
   ["KM-22", "says absent while it is away", () => new Away().fixture()],
   ["KM-22", "stores while it is away", () => new Late().fixture()],
+  ["KM-23", "gives back what somebody has changed", () => new Trusting().fixture()],
+  ["KM-24", "says absent for refused", () => answering("refusing", "EphemeralEncryptionSecretNotFound")],
+  ["KM-24", "says away for refused", () => answering("refusing", "KeyManagerUnavailable")],
+  ["KM-25", "takes a proxy's page for absence", () => answering("garbling", "EphemeralEncryptionSecretNotFound")],
+  ["KM-25", "takes a proxy's page for a bug", () => answering("garbling", "InternalError")],
+  ["KM-25", "takes a proxy's page for an answer", () => answering("garbling", undefined)],
+  ["KM-26", "waits although cancelled", () => new Waiting().fixture()],
 ];
 
 describe("the key manager suite", () => {
@@ -234,8 +242,9 @@ describe("the key manager suite", () => {
   test.each(FAULTS)("%s notices a key manager that %s", async (id, _, fixture) => {
     const rule = KEY_MANAGER_RULES.find((candidate) => candidate.id === id);
     const made = fixture();
-    expect(rule?.needs?.(made)).toBeUndefined();
-    await expect(rule?.check(made)).rejects.toThrow();
+    if (!rule) throw new Error(`there is no rule ${id}`);
+    expect(rule.needs?.(made)).toBeUndefined();
+    await expect(checkRule(rule, made)).rejects.toThrow(brokenBy(rule));
   });
 
   test("has a fault for every rule", () => {
@@ -390,5 +399,34 @@ class Late extends PerProjectKeyManager {
     await super.create(request, ctx);
     this.fault = fault;
     return await super.create(request, ctx);
+  }
+}
+
+class Trusting extends PerProjectKeyManager {
+  override readonly altered = new Set<string>();
+
+  override async get(ref: SecretRef, ctx: OpContext): Promise<Passphrase> {
+    this.altered.delete(ref.id);
+    return await super.get(ref, ctx);
+  }
+}
+
+/** One that makes this error of such an answer. */
+function answering(
+  fault: PerProjectKeyManager["fault"],
+  code: "EphemeralEncryptionSecretNotFound" | "KeyManagerUnavailable" | "InternalError" | undefined,
+): KeyManagerFixture {
+  class Answering extends PerProjectKeyManager {
+    protected override async requireAnswer(ctx: OpContext): Promise<void> {
+      if (this.fault !== fault) return await super.requireAnswer(ctx);
+      if (code) throw new LuksmithError(code, "so it seems");
+    }
+  }
+  return new Answering().fixture();
+}
+
+class Waiting extends PerProjectKeyManager {
+  protected override async requireAnswer(ctx: OpContext): Promise<void> {
+    await super.requireAnswer(this.fault === "stalled" ? deaf(ctx) : ctx);
   }
 }

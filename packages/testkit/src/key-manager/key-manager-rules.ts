@@ -1,3 +1,4 @@
+import { ANSWER_RULES } from "./answer-rules.ts";
 import { CALLER_RULES } from "./caller-rules.ts";
 import type { KeyManagerRule } from "./key-manager-rule.ts";
 import { LIST_RULES } from "./list-rules.ts";
@@ -12,4 +13,5 @@ export const KEY_MANAGER_RULES: readonly KeyManagerRule[] = [
   ...SECRECY_RULES,
   ...CALLER_RULES,
   ...OUTAGE_RULES,
+  ...ANSWER_RULES,
 ];

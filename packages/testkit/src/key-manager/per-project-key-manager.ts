@@ -8,6 +8,7 @@ import {
   type SecretFilter,
   type SecretInfo,
   type SecretRef,
+  throwIfCancelled,
   type TokenSource,
 } from "@luksmith/core";
 import { testContext, type TestContext } from "../test-context.ts";
@@ -20,7 +21,9 @@ export class PerProjectKeyManager implements KeyManager {
   readonly projects = new Map<string, InMemoryKeyManager>();
   readonly #tokens = new WeakMap<TokenSource, string>();
   /** What happens to requests. */
-  fault: "none" | "lose-answer" | "away" = "none";
+  fault: "none" | "lose-answer" | "away" | "refusing" | "garbling" | "stalled" = "none";
+  /** Secrets that somebody has changed. */
+  readonly altered = new Set<string>();
 
   /** A caller of this project. */
   context(project: string, overrides: Partial<OpContext> = {}): TestContext {
@@ -36,10 +39,11 @@ export class PerProjectKeyManager implements KeyManager {
       context: (overrides) => this.context("ours", overrides),
       stranger: () => this.context("theirs"),
       loseAnswer: () => (this.fault = "lose-answer"),
-      unplug: () => {
-        this.fault = "away";
-        return { [Symbol.dispose]: () => (this.fault = "none") };
-      },
+      unplug: () => this.#during("away"),
+      refuse: () => this.#during("refusing"),
+      garble: () => this.#during("garbling"),
+      stall: () => this.#during("stalled"),
+      alter: async (id) => void this.altered.add(id),
       [Symbol.asyncDispose]: async () => {
         for (const project of this.projects.values()) await project.close();
       },
@@ -47,6 +51,7 @@ export class PerProjectKeyManager implements KeyManager {
   }
 
   async create(request: CreateSecret, ctx: OpContext): Promise<SecretRef> {
+    await this.requireAnswer(ctx);
     const project = this.#project(ctx);
     const ref = await project.create(request, ctx);
     if (this.fault !== "lose-answer") return ref;
@@ -55,21 +60,42 @@ export class PerProjectKeyManager implements KeyManager {
   }
 
   async get(ref: SecretRef, ctx: OpContext): Promise<Passphrase> {
+    await this.requireAnswer(ctx);
     await this.#requireOwn(ref, ctx);
+    if (this.altered.has(ref.id)) throw new LuksmithError("SecretTampered", `${ref.id} was changed`);
     return await this.#project(ctx).get(ref, ctx);
   }
 
   async delete(ref: SecretRef, ctx: OpContext): Promise<void> {
+    await this.requireAnswer(ctx);
     await this.#requireOwn(ref, ctx);
     await this.#project(ctx).delete(ref, ctx);
   }
 
   async *list(filter: SecretFilter, ctx: OpContext): AsyncIterable<SecretInfo> {
+    await this.requireAnswer(ctx);
     yield* this.#project(ctx).list(filter, ctx);
   }
 
   async scope(ctx: OpContext): Promise<string | undefined> {
     return this.projectOf(ctx);
+  }
+
+  /** What it makes of what the service answers instead. */
+  protected async requireAnswer(ctx: OpContext): Promise<void> {
+    throwIfCancelled(ctx);
+    if (this.fault === "refusing") throw new LuksmithError("PermissionDenied", "the service refuses");
+    if (this.fault === "garbling") throw new LuksmithError("KeyManagerUnavailable", "that is no answer");
+    if (this.fault !== "stalled") return;
+    await new Promise((resolve) => {
+      ctx.signal.addEventListener("abort", resolve, { once: true });
+    });
+    throwIfCancelled(ctx);
+  }
+
+  #during(fault: typeof this.fault): Disposable {
+    this.fault = fault;
+    return { [Symbol.dispose]: () => (this.fault = "none") };
   }
 
   /** What `create` does when it does not learn the id. */
