@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import {
+  guardedImport,
   type HostConfig,
   invoker,
   type JournalListener,
@@ -14,8 +15,8 @@ import {
 } from "@luksmith/core/host";
 import type { Action } from "./actions/action.ts";
 import type { DaemonClient } from "./client/daemon-client.ts";
-import { importPlugin } from "./import-plugin.ts";
 import type { Io } from "./io.ts";
+import { pluginModules } from "./plugin-modules.ts";
 import { configuredLevel, environmentLevel, lazyLogger, type LogLevel } from "./lazy-logger.ts";
 import { ProgressLine } from "./output/progress-line.ts";
 import type { RunOptions } from "./run.ts";
@@ -77,6 +78,11 @@ export class Session {
     return this.#config;
   }
 
+  /** The files that `--config-file` named; none: the default ones. */
+  get configFiles(): readonly string[] {
+    return this.#globals.configFile ?? [];
+  }
+
   async context(): Promise<OpContext> {
     await this.config();
     const requestId = `req-${randomUUID()}`;
@@ -123,7 +129,8 @@ export class Session {
 
   /** The host for looking; changes nothing. The caller disposes it. */
   async read(): Promise<ReadableHost> {
-    return ReadableHost.read(await this.config(), importPlugin, this.log);
+    const config = await this.config();
+    return ReadableHost.read(config, guardedImport(pluginModules, config.luksmith), this.log);
   }
 
   /** The host for changing; whatever was left unfinished has been ended. The caller disposes it. */
@@ -131,14 +138,16 @@ export class Session {
     ctx: OpContext,
     told: Pick<OpenHostOptions, "onJournal" | "onKeyManager"> = {},
   ): Promise<WritableHost> {
-    const options = { importModule: importPlugin, command: `luksmith ${this.#command}`, ...told };
+    const config = await this.config();
+    const importModule = guardedImport(pluginModules, config.luksmith);
+    const options = { importModule, command: `luksmith ${this.#command}`, ...told };
     const { onJournal: watch } = this.#options;
     const { onJournal } = told;
     const both: JournalListener = (event) => {
       onJournal?.(event);
       watch?.(event);
     };
-    return WritableHost.write(await this.config(), { ...options, onJournal: both }, ctx);
+    return WritableHost.write(config, { ...options, onJournal: both }, ctx);
   }
 
   /** The command's result: one JSON document, or the text for people. */
@@ -155,7 +164,7 @@ export class Session {
   }
 
   async #load(): Promise<HostConfig> {
-    const config = await loadConfig({ files: this.#globals.configFile ?? [] });
+    const config = await loadConfig({ files: this.configFiles });
     this.#log = this.#logger(config);
     for (const { message, ...place } of config.warnings) {
       this.#log.warn({ ...place, problem: message }, "deprecated option");

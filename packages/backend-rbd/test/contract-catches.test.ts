@@ -8,9 +8,9 @@ beforeAll(() => sharedCeph(), 120_000);
 
 /** Ways to get clones wrong, with the rule that must notice; all others are tried on raw files. */
 const FAULTS: readonly [what: string, rule: string, broken: Partial<Image>][] = [
-  ["a flatten that does nothing", "IB-43", { flatten: async () => {} }],
-  ["a disk that is said to stand alone", "IB-43", { standsOn: async () => undefined }],
-  ["an encrypted disk that is a clone", "IB-44", { standsOn: async () => "rbd:vms/base@snapshot" }],
+  ["a flatten that does nothing", "IB-54", { flatten: async () => {} }],
+  ["a disk that is said to stand alone", "IB-54", { standsOn: async () => undefined }],
+  ["an encrypted disk that is a clone", "IB-55", { standsOn: async () => "rbd:vms/base@snapshot" }],
 ];
 
 describe("the contract suite notices", () => {

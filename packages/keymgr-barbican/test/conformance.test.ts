@@ -30,7 +30,8 @@ async function fixture(service: Service): Promise<KeyManagerFixture> {
     },
     loseAnswer: () => void bench.proxy.next(faults.dropAfter(), ({ method }) => method === "POST"),
     unplug: () => during(faults.dropBefore()),
-    refuse: () => during(faults.status(403, '{"code": 403, "title": "Forbidden", "description": "not allowed"}')),
+    refuse: () =>
+      during(faults.status(403, '{"code": 403, "title": "Forbidden", "description": "not allowed"}')),
     garble: () => during(faults.garbage("<html>Please log in</html>")),
     stall: () => during(faults.hang()),
     [Symbol.asyncDispose]: () => bench[Symbol.asyncDispose](),

@@ -1,5 +1,13 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -50,7 +58,12 @@ describeKeyManager("toy", async () => {
 const GOOD = "class Toy extends InMemoryKeyManager {}";
 const FORGETFUL = "class Toy extends InMemoryKeyManager { async delete() {} }";
 
-function runSuite(source: string): { status: number | null; output: string; report: SuiteReport; text: string } {
+function runSuite(source: string): {
+  status: number | null;
+  output: string;
+  report: SuiteReport;
+  text: string;
+} {
   writeFileSync(join(outside, "toy.test.js"), keyManagerTest(source));
   const { NODE_OPTIONS: _ours, VITEST: _also, ...env } = process.env;
   const { status, stdout, stderr } = spawnSync(
@@ -58,7 +71,9 @@ function runSuite(source: string): { status: number | null; output: string; repo
     [join(outside, "node_modules/vitest/vitest.mjs"), "run"],
     { cwd: outside, encoding: "utf8", env: { ...env, LUKSMITH_REPORT: "reports", NO_COLOR: "1" } },
   );
-  const report = JSON.parse(readFileSync(join(outside, "reports/key-manager.toy.json"), "utf8")) as SuiteReport;
+  const report = JSON.parse(
+    readFileSync(join(outside, "reports/key-manager.toy.json"), "utf8"),
+  ) as SuiteReport;
   const text = readFileSync(join(outside, "reports/key-manager.toy.txt"), "utf8");
   return { status, output: stdout + stderr, report, text };
 }
@@ -93,11 +108,15 @@ describe("the packed testkit", () => {
 
   test("imports nothing but its peers, Node and itself", () => {
     const dist = join(outside, "node_modules/@luksmith/testkit/dist");
-    const files = readdirSync(dist, { recursive: true }).map(String).filter((file) => file.endsWith(".js"));
+    const files = readdirSync(dist, { recursive: true })
+      .map(String)
+      .filter((file) => file.endsWith(".js"));
     const imported = files.flatMap((file) =>
       [...readFileSync(join(dist, file), "utf8").matchAll(/from "([^"]+)"/g)].map(([, from]) => from ?? ""),
     );
-    const foreign = imported.filter((from) => !/^(\.{1,2}\/|node:|@luksmith\/core(\/host)?$|vitest$)/.test(from));
+    const foreign = imported.filter(
+      (from) => !/^(\.{1,2}\/|node:|@luksmith\/core(\/host)?$|vitest$)/.test(from),
+    );
     expect(files.length).toBeGreaterThan(10);
     expect(foreign).toEqual([]);
   });

@@ -29,12 +29,22 @@ export function addHostCommands(program: Command, dispatch: Dispatch): void {
     .command("show")
     .description("print the values in effect and where each comes from")
     .action(() => dispatch(async (session) => (await import("./config-show.ts")).configShow(session)));
-  program
-    .command("plugins")
-    .description("look at the plugins")
+  const plugins = program.command("plugins").description("look at the plugins");
+  plugins
     .command("list")
     .description("load the configured plugins and print what they provide")
     .action(() => dispatch(async (session) => (await import("./plugins-list.ts")).pluginsList(session)));
+  plugins
+    .command("check")
+    .description(
+      "load each plugin in a thread of its own and say what is wrong with it; exit code 78 if anything is",
+    )
+    .addArgument(
+      new Argument("[NAME]", "one plugin, as [luksmith] plugins names it or could; default: all of them"),
+    )
+    .action((name: string | undefined) =>
+      dispatch(async (session) => (await import("./plugins-check.ts")).pluginsCheck(session, name)),
+    );
   program
     .command("completion")
     .description("print a completion script for a shell")

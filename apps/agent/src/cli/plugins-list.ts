@@ -1,15 +1,26 @@
-import { listPlugins, type PluginReport } from "@luksmith/core/host";
+import { CATEGORIES, type PluginReport } from "@luksmith/core/host";
 import { printable, table } from "../output/table.ts";
 import type { Session } from "../session.ts";
+import { probe, wrongs } from "./probe.ts";
 
-export async function pluginsList(session: Session): Promise<void> {
-  await session.context();
-  await using host = await session.read();
-  const report = await listPlugins(host);
+/** @returns the exit code: that of a wrong configuration if anything could not be loaded */
+export async function pluginsList(session: Session): Promise<number> {
+  const report = await probe(session);
   await session.print(report, () => describe(report));
+  if (report.ok) return 0;
+  if (!session.json) await session.io.stderr.write(wrongs(report).join(""));
+  return CATEGORIES.config.exitCode;
 }
 
-function describe({ plugins, backends, key_manager, image_service }: PluginReport): string {
+function describe({ details, backends, key_manager, image_service }: PluginReport): string {
+  const plugins = details.map(({ plugin, version, api_version: api, provides, error }) => [
+    printable(plugin),
+    version ?? "-",
+    api === null ? "-" : String(api),
+    error
+      ? `NOT LOADED (${error.code})`
+      : provides.map(({ kind, name }) => `${kind} ${name ?? ""}`.trim()).join(", "),
+  ]);
   const rows = backends.map((backend) => [
     backend.chosen ? `${backend.name} (chosen)` : backend.name,
     backend.formats.join(", "),
@@ -19,9 +30,9 @@ function describe({ plugins, backends, key_manager, image_service }: PluginRepor
     backend.overlays ? "yes" : "no",
   ]);
   return [
-    ...plugins.map((plugin) => `plugin         ${printable(plugin)}\n`),
-    `key manager    ${key_manager}\n`,
-    `image service  ${image_service}\n\n`,
+    table(["PLUGIN", "VERSION", "API", "PROVIDES"], plugins),
+    `\nkey manager    ${key_manager ?? "none"}\n`,
+    `image service  ${image_service ?? "none"}\n\n`,
     table(["BACKEND", "FORMATS", "ENCRYPTION", "RESIZE", "SNAPSHOT", "OVERLAYS"], rows),
   ].join("");
 }

@@ -6,7 +6,7 @@ import { loadConfig, WritableHost } from "@luksmith/core/host";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { serve } from "../../src/daemon/daemon.ts";
 import type { TaskDocument } from "../../src/daemon/schemas.ts";
-import { importPlugin } from "../../src/import-plugin.ts";
+import { pluginModules } from "../../src/plugin-modules.ts";
 import type { TemporaryHost } from "../temporary-host.ts";
 import { gate, openGate } from "./gated-keys.ts";
 import { call, daemonHost, socketOf } from "./running-daemon.ts";
@@ -22,7 +22,7 @@ beforeAll(async () => {
   await host.configure(GATED, `socket = ${socketOf(host)}`);
   const config = await loadConfig({ files: [host.configFile] });
   const ctx = { requestId: "req-test", signal: stop.signal, log: silentLogger };
-  const open = () => WritableHost.write(config, { importModule: importPlugin, command: "test" }, ctx);
+  const open = () => WritableHost.write(config, { importModule: pluginModules.import, command: "test" }, ctx);
   ended = serve({ config, version: "test", env: {}, open, limits: LIMITS }, ctx);
   while (!(await call(socketOf(host), "GET", "/healthz").catch(() => undefined))) continue;
 });

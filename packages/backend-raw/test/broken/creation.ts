@@ -145,7 +145,12 @@ export const BROKEN_CREATION: readonly Fault[] = [
       creating(image, {
         after: ({ passphrase }) =>
           new Promise((resolve) => {
-            execFile("sleep", ["0.2"], { env: { PATH: process.env["PATH"], KEY: textOf(passphrase) } }, resolve);
+            execFile(
+              "sleep",
+              ["0.2"],
+              { env: { PATH: process.env["PATH"], KEY: textOf(passphrase) } },
+              resolve,
+            );
           }),
       }),
   },

@@ -35,4 +35,3 @@ export const withLuks = (services: ImageServices, overrides: Partial<LuksEngine>
   });
   return { ...services, luks };
 };
-

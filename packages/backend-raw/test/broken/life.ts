@@ -29,7 +29,11 @@ export const BROKEN_LIFE: readonly Fault[] = [
     rule: "IB-19",
     image: (image) => ({ actualSize: async () => image.disk.virtualSize }),
   },
-  { what: "a resize that is declared and does nothing", rule: "IB-20", image: () => ({ resize: async () => {} }) },
+  {
+    what: "a resize that is declared and does nothing",
+    rule: "IB-20",
+    image: () => ({ resize: async () => {} }),
+  },
   {
     what: "a removal that fails when the disk is gone",
     rule: "IB-23",
@@ -187,7 +191,11 @@ export const BROKEN_LIFE: readonly Fault[] = [
     rule: "IB-50",
     backend: ({ capabilities }) => ({ capabilities: { ...capabilities, snapshot: [] } }),
   },
-  { what: "a backend that is never ready", rule: "IB-51", backend: () => ({ ready: async () => "not today" }) },
+  {
+    what: "a backend that is never ready",
+    rule: "IB-51",
+    backend: () => ({ ready: async () => "not today" }),
+  },
 ];
 
 /** Runs a tool, as backends on volumes do; `spoil` when it fails. */

@@ -140,6 +140,8 @@ export const ERROR_CODES = {
   PluginNotLoadable: "config",
   PluginIncompatible: "config",
   PluginConflict: "config",
+  PluginNotAllowed: "config",
+  PluginUnsafe: "config",
   // the world
   CommandFailed: "command",
   CommandNotFound: "unavailable",

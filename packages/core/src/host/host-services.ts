@@ -26,7 +26,8 @@ import { KeysWithHostCopies } from "../key-manager/keys-with-host-copies.ts";
 import { type KeyManagerListener, observedKeys } from "../key-manager/observed-keys.ts";
 import { type TraitProvider, TraitProviders, type TraitReporter, TraitReporters } from "../traits/trait.ts";
 import { ExecaRunner } from "./execa-runner.ts";
-import { type ImportModule, loadPlugins } from "./load-plugins.ts";
+import { type ImportModule, PluginLoader } from "./plugins/load-plugins.ts";
+import { makerOf } from "./plugins/plugin-registrar.ts";
 
 const Engine = token<LuksEngine>("luksmith.luks-engine");
 const Cache = token<ImageCache>("luksmith.image-cache");
@@ -61,6 +62,26 @@ function keysOf(config: HostConfig, resolver: Resolver): KeyManager {
   );
 }
 
+/** The file and line that set an option of a plugin's. */
+function placeOf(config: HostConfig, section: string, name: string): string | undefined {
+  const entry = config.entries().find((each) => each.section === section && each.name === name);
+  return !entry || entry.source === "default" ? undefined : `${entry.source.file}:${entry.source.line}`;
+}
+
+/** @throws `PluginConflict` naming both plugins: which of them a disk belongs to could not be told */
+function requireNamesApart(backends: readonly ImageBackend[]): void {
+  for (const [index, { name }] of backends.entries()) {
+    const first = backends.findIndex((other) => other.name === name);
+    if (first === index) continue;
+    const [one, two] = [backends[first], backends[index]].map((each) => makerOf(each ?? {}));
+    throw new LuksmithError(
+      "PluginConflict",
+      `two plugins provide the image backend ${name}: ${one} and ${two}; configure only one of them`,
+      { details: { backend: name, plugins: [one, two] } },
+    );
+  }
+}
+
 /** The composed plugins and what core lends them. */
 export class HostServices implements AsyncDisposable {
   readonly #container: Container;
@@ -76,6 +97,18 @@ export class HostServices implements AsyncDisposable {
     importModule: ImportModule,
     audit: KeyAudit,
     onKeyManager?: KeyManagerListener,
+  ): Promise<HostServices> {
+    return await HostServices.composeWith(config, importModule, onKeyManager, async (loader) => {
+      for (const plugin of config.luksmith.plugins) await loader.load(plugin);
+    });
+  }
+
+  /** With the plugins that `load` loads. */
+  static async composeWith(
+    config: HostConfig,
+    importModule: ImportModule,
+    onKeyManager: KeyManagerListener | undefined,
+    load: (loader: PluginLoader, container: Container) => Promise<void>,
   ): Promise<HostServices> {
     const container = Container.create();
     container.provide(Commands, () => new ExecaRunner());
@@ -99,7 +132,11 @@ export class HostServices implements AsyncDisposable {
         commandTimeoutMs: config.luksmith.command_timeout * 1000,
       },
     }));
-    await loadPlugins(config.luksmith.plugins, config.settings(), container, importModule);
+    const loader = new PluginLoader(config.settings(), container, importModule, {
+      timeoutMs: config.luksmith.plugin_timeout * 1000,
+      locate: (section, name) => placeOf(config, section, name),
+    });
+    await load(loader, container);
     if (!container.has(Images))
       container.provide(Images, (resolver) => {
         const commands = resolver.get(Commands);
@@ -165,16 +202,19 @@ export class HostServices implements AsyncDisposable {
     return this.#container.all(BackendExtensions);
   }
 
-  /** As the plugins provide them, with what others add to them. */
+  /**
+   * As the plugins provide them, with what others add to them.
+   * @throws `PluginConflict` for two of one name
+   */
   get backends(): readonly ImageBackend[] {
     const extensions = this.backendExtensions;
-    return this.#container
-      .all(ImageBackends)
-      .map((backend) =>
-        extensions
-          .filter(({ backend: name }) => name === backend.name)
-          .reduce((extended, extension) => extension.extend(extended), backend),
-      );
+    const provided = this.#container.all(ImageBackends);
+    requireNamesApart(provided);
+    return provided.map((backend) =>
+      extensions
+        .filter(({ backend: name }) => name === backend.name)
+        .reduce((extended, extension) => extension.extend(extended), backend),
+    );
   }
 
   get traitProviders(): readonly TraitProvider[] {
@@ -221,13 +261,7 @@ export class HostServices implements AsyncDisposable {
    */
   backend(name: string): ImageBackend {
     const { backends } = this;
-    const matching = backends.filter((backend) => backend.name === name);
-    const [backend, second] = matching;
-    if (second)
-      throw new LuksmithError(
-        "PluginConflict",
-        `two plugins provide the image backend ${name}; configure one of them`,
-      );
+    const backend = backends.find((each) => each.name === name);
     if (backend) return backend;
     const names = backends.map((each) => each.name).join(", ") || "none";
     throw new LuksmithError(

@@ -17,7 +17,7 @@ import type { OpContext } from "../image/op-context.ts";
 import type { KeyManagerListener } from "../key-manager/observed-keys.ts";
 import { type Logger, silentLogger } from "../log/logger.ts";
 import type { HostServices } from "./host-services.ts";
-import type { ImportModule } from "./load-plugins.ts";
+import type { ImportModule } from "./plugins/load-plugins.ts";
 import type { RecoveryReport } from "./operations/recover.ts";
 import { KeptAnswers } from "./tasks/kept-answers.ts";
 

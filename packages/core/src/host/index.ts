@@ -26,7 +26,8 @@ export { hostCommands } from "./host-commands.ts";
 export { coreVersion } from "../plugin/core-version.ts";
 export { PLUGIN_API } from "../plugin/plugin.ts";
 export type { HostServices } from "./host-services.ts";
-export type { ImportModule } from "./load-plugins.ts";
+export type { ImportModule } from "./plugins/load-plugins.ts";
+export type { ModuleSource } from "./plugins/module-source.ts";
 export {
   requestSchema,
   tasks,
@@ -75,7 +76,9 @@ export {
   inspectContainer,
   invoker,
   keepTraits,
-  listPlugins,
+  answerProbe,
+  guardedImport,
+  probeInThread,
   parseRequest,
   previewCreate,
   reportTraits,
@@ -118,7 +121,7 @@ export type { CacheListing } from "./operations/cache-list.ts";
 export type { PruneOptions, PruneReport } from "./operations/cache-prune.ts";
 export type { DeleteOptions } from "./operations/delete-instance.ts";
 export type { ContainerReport } from "./operations/inspect-container.ts";
-export type { PluginReport } from "./operations/list-plugins.ts";
+export type { PluginDetail, PluginReport, Provided } from "./plugins/plugin-report.ts";
 export type { CreatePreview, PreviewDisk, PreviewStep } from "./operations/preview-create.ts";
 export type { RevealRequest } from "./operations/reveal-secret.ts";
 export type { RebaseRequest } from "./operations/rebase-disk.ts";

@@ -3,6 +3,22 @@
  * ciphers and plugins to load.
  */
 import type { WritableHost } from "./host.ts";
+import type { GuardOptions } from "./plugins/guarded-import.ts";
+import type { ImportModule } from "./plugins/load-plugins.ts";
+import type { ModuleSource } from "./plugins/module-source.ts";
+
+/** Imports plugins as the configuration allows. */
+export function guardedImport(modules: ModuleSource, options: GuardOptions): ImportModule {
+  let guarded: Promise<ImportModule> | undefined;
+  return async (specifier) => {
+    guarded ??= import("./plugins/guarded-import.ts").then(
+      ({ GuardedImport }) => new GuardedImport(modules, options).import,
+    );
+    return await (
+      await guarded
+    )(specifier);
+  };
+}
 
 function lazily<P extends readonly unknown[], R>(
   load: () => Promise<(...parameters: P) => R | Promise<R>>,
@@ -66,7 +82,11 @@ export const inspectContainer = lazily(
 );
 export const verifyAuditLog = lazily(async () => (await import("./operations/audit.ts")).verifyAuditLog);
 export const exportAudit = lazily(async () => (await import("./operations/audit.ts")).exportAudit);
-export const listPlugins = lazily(async () => (await import("./operations/list-plugins.ts")).listPlugins);
+/** Looks at plugins in a thread of their own. */
+export const probeInThread = lazily(async () => (await import("./plugins/probe-in-thread.ts")).probeInThread);
+/** What that thread does. */
+export const answerProbe = lazily(async () => (await import("./plugins/answer-probe.ts")).answerProbe);
+
 export const cacheList = lazily(async () => (await import("./operations/cache-list.ts")).cacheList);
 export const cachePrune = lazily(async () => (await import("./operations/cache-prune.ts")).cachePrune);
 export const listLegacy = lazily(async () => (await import("./legacy/list-legacy.ts")).listLegacy);

@@ -7,10 +7,10 @@ import type { ImageBackendRule } from "./image-backend-rule.ts";
 
 const clones = (capabilities: { readonly clones?: boolean }): boolean => capabilities.clones === true;
 
-/** IB-43 and IB-44: disks that are clones of images in their own storage. */
+/** IB-54 and IB-55: disks that are clones of images in their own storage. */
 export const CLONE_RULES: readonly ImageBackendRule[] = [
   {
-    id: "IB-43",
+    id: "IB-54",
     title:
       "clones plain disks of images only, and makes them stand alone: same content, another time nothing",
     when: clones,
@@ -37,7 +37,7 @@ export const CLONE_RULES: readonly ImageBackendRule[] = [
     },
   },
   {
-    id: "IB-44",
+    id: "IB-55",
     title:
       "never makes an encrypted disk a clone, beside one that is: it would have somebody else's volume key",
     when: clones,

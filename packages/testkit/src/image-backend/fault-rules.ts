@@ -39,7 +39,8 @@ async function createWithFaults(
 export const FAULT_RULES: readonly ImageBackendRule[] = [
   {
     id: "IB-43",
-    title: "leaves nothing when a command of a create goes wrong, says so with a typed error, and then does it",
+    title:
+      "leaves nothing when a command of a create goes wrong, says so with a typed error, and then does it",
     async check(bench) {
       await createWithFaults(
         bench,

@@ -54,7 +54,8 @@ export const HONESTY_RULES: readonly ImageBackendRule[] = [
   },
   {
     id: "IB-49",
-    title: "leaves nothing when it stops after any undo record of a blank or formatted disk, undone twice, by another",
+    title:
+      "leaves nothing when it stops after any undo record of a blank or formatted disk, undone twice, by another",
     async check(bench) {
       const before = await bench.fixture.contents();
       const sources: readonly ImageSource[] = [
@@ -118,7 +119,8 @@ export const HONESTY_RULES: readonly ImageBackendRule[] = [
   },
   {
     id: "IB-53",
-    title: "shows no passphrase in any program's arguments or environment, however started, nor in temporary files",
+    title:
+      "shows no passphrase in any program's arguments or environment, however started, nor in temporary files",
     async check(bench) {
       using watch = new ProcessWatch();
       const source = { kind: "filesystem", format: "ext4", label: "ephemeral0" } as const;

@@ -104,7 +104,13 @@ export const ANSWER_RULES: readonly KeyManagerRule[] = [
           const soon = setTimeout(() => control.abort(new Error("the user went away")), 50);
           // What still waits then will never end by itself.
           const never = new Promise((resolve) => setTimeout(resolve, 10_000, "it still waits").unref());
-          const outcome = await Promise.race([call.then(() => "it succeeded", (error: unknown) => error), never]);
+          const outcome = await Promise.race([
+            call.then(
+              () => "it succeeded",
+              (error: unknown) => error,
+            ),
+            never,
+          ]);
           clearTimeout(soon);
           expect(outcome, act).toMatchObject({ code: "Cancelled" });
         }

@@ -226,7 +226,11 @@ const FAULTS: readonly (readonly [rule: string, fault: string, fixture: () => Ke
   ["KM-23", "gives back what somebody has changed", () => new Trusting().fixture()],
   ["KM-24", "says absent for refused", () => answering("refusing", "EphemeralEncryptionSecretNotFound")],
   ["KM-24", "says away for refused", () => answering("refusing", "KeyManagerUnavailable")],
-  ["KM-25", "takes a proxy's page for absence", () => answering("garbling", "EphemeralEncryptionSecretNotFound")],
+  [
+    "KM-25",
+    "takes a proxy's page for absence",
+    () => answering("garbling", "EphemeralEncryptionSecretNotFound"),
+  ],
   ["KM-25", "takes a proxy's page for a bug", () => answering("garbling", "InternalError")],
   ["KM-25", "takes a proxy's page for an answer", () => answering("garbling", undefined)],
   ["KM-26", "waits although cancelled", () => new Waiting().fixture()],
