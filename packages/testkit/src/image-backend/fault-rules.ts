@@ -47,6 +47,7 @@ export const FAULT_RULES: readonly ImageBackendRule[] = [
         { kind: "filesystem", format: "ext4", label: "ephemeral0" },
         { virtualSize: BigInt(16 * MIB) },
       );
+      if (process.env["LUKSMITH_FAULTS"] !== "all") return;
       await using image = await sourceImage(MIB);
       await createWithFaults(bench, { kind: "image", image });
     },
