@@ -284,7 +284,7 @@ describe("without a plugin that is configured", () => {
       ["config", "show"],
       ["inspect", `instances/${uuid}/disk`],
     ]) {
-      expect((await host.run(argv)).exitCode, argv.join(" ")).toBe(0);
+      expect((await host.run(argv)).exitCode, `luksmith ${argv.join(" ")}`).toBe(0);
     }
     const verify = await host.run(["verify", uuid]);
     expect([verify.exitCode, verify.err]).toEqual([
@@ -309,7 +309,7 @@ describe("without a plugin that is configured", () => {
     const args = ["--conditions=luksmith-source", main, "--config-file", host.configFile];
     for (const argv of [["verify"], ["plugins", "check"]]) {
       const { status, signal } = spawnSync(process.execPath, [...args, ...argv], { timeout: 60_000 });
-      expect([status, signal], argv.join(" ")).toEqual([0, null]);
+      expect([status, signal], `luksmith ${argv.join(" ")}`).toEqual([0, null]);
     }
   });
 });

@@ -102,7 +102,7 @@ describe("the packed testkit", () => {
     expect(Object.keys(peerDependencies).toSorted()).toEqual(["@luksmith/core", "vitest"]);
     for (const name of PACKED) {
       const { devDependencies: _dev, ...shipped } = manifestOf(name);
-      expect(JSON.stringify(shipped), name).not.toContain("workspace:");
+      expect(JSON.stringify(shipped), `in ${name}`).not.toContain("workspace:");
     }
   });
 
@@ -123,7 +123,7 @@ describe("the packed testkit", () => {
 
   test("proves a key manager in somebody else's repository, and says what it has proven", () => {
     const { status, output, report, text } = runSuite(GOOD);
-    expect(status, output).toBe(0);
+    expect(status, `it said: ${output}`).toBe(0);
     expect(report).toMatchObject({
       format: 1,
       suite: { kind: "key-manager", version: manifestOf("testkit")["version"] },

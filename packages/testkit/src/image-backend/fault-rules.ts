@@ -26,7 +26,7 @@ async function createWithFaults(
       await image.create({ source, passphrase }, undo, ctx);
     },
     async ({ when, error }) => {
-      if (error === undefined) expect((await image.verify(bench.ctx)).ok, when).toBe(true);
+      if (error === undefined) expect((await image.verify(bench.ctx)).ok, `${when}: the disk`).toBe(true);
       await undo.undo(bench.image(disk));
       expect(await bench.fixture.contents(), `${when}: something is left`).toEqual(before);
     },

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { isLuksmithError, type OpContext } from "@luksmith/core";
 import { testContext } from "../test-context.ts";
 import type { BackendBench } from "./backend-bench.ts";
@@ -67,7 +68,7 @@ function requireTyped({ faults }: BackendBench, { fault, when, error }: Attempt)
   }
   if (error === undefined) return;
   if (!isLuksmithError(error)) {
-    throw new Error(`${when}: must fail with a Luksmith error, not with ${String(error)}`, { cause: error });
+    throw new Error(`${when}: must fail with a Luksmith error, not with ${inspect(error)}`, { cause: error });
   }
   if (fault === "is-cancelled" && error.code !== "Cancelled") {
     throw new Error(`${when}: must fail with Cancelled, not with ${error.code}`, { cause: error });

@@ -8,7 +8,7 @@ import { expect } from "vitest";
 import { findSecret } from "../key-manager/secret-search.ts";
 import { testContext } from "../test-context.ts";
 import { MIB } from "./backend-bench.ts";
-import { CANARY, expectError, expectUntouched, holds, sameBytes, sourceImage } from "./bench-steps.ts";
+import { CANARY, expectError, expectUntouched, holds, sameBytes } from "./bench-steps.ts";
 import type { ImageBackendRule } from "./image-backend-rule.ts";
 import { usedOverlay } from "./overlay-steps.ts";
 

@@ -61,7 +61,7 @@ export const ANSWER_RULES: readonly KeyManagerRule[] = [
         };
         for (const [what, call] of Object.entries(calls)) {
           const error = await expectTrouble(call(), what);
-          expect(error.category, what).toBe("permission");
+          expect(error.category, `${what} was refused`).toBe("permission");
         }
       }
       await expectStored(fixture, secret);
@@ -112,7 +112,7 @@ export const ANSWER_RULES: readonly KeyManagerRule[] = [
             never,
           ]);
           clearTimeout(soon);
-          expect(outcome, act).toMatchObject({ code: "Cancelled" });
+          expect(outcome, `${act} was cancelled`).toMatchObject({ code: "Cancelled" });
         }
       }
       await expectStored(fixture, secret);

@@ -44,7 +44,7 @@ export function describeRules<T extends AsyncDisposable>(
   describe(`${KIND_FOR_PEOPLE[kind]} ${subject}`, () => {
     let declared: unknown = null;
     for (const rule of rules) {
-      test(nameOf(rule), limit, async ({ skip }) => {
+      test(`${rule.id} ${rule.title}`, limit, async ({ skip }) => {
         expect.hasAssertions();
         await using opened = await open();
         declared ??= capabilities(opened);
@@ -54,6 +54,7 @@ export function describeRules<T extends AsyncDisposable>(
       });
     }
     // vitest reads the first parameter's text, which must be a pattern.
+    // oxlint-disable-next-line no-empty-pattern
     afterAll(({}, { tasks, file }) => {
       if (!folder) return;
       const results = rules.map((rule) => resultOf(rule, tasks));

@@ -88,7 +88,7 @@ function verdict({ failed }: SuiteReport): string {
 }
 
 function because(reason: string | undefined): string {
-  const [first] = (reason ?? "").split("\n").filter((line) => line !== "");
+  const first = (reason ?? "").split("\n").find((line) => line !== "");
   return first === undefined ? "" : `: ${first}`;
 }
 

@@ -8,6 +8,8 @@ import { probePlugins } from "./probe-plugins.ts";
 export async function answerProbe(modules: ModuleSource): Promise<void> {
   // Asserted: started by `probeInThread` only.
   const { configFiles, plugins, hung } = workerData as ProbeOrder;
+  // A thread's port, not a window.
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin
   const tell = (message: ProbeMessage): void => parentPort?.postMessage(message);
   const config = await loadConfig({ files: configFiles });
   const report = await probePlugins({ config, modules, plugins, hung: new Map(hung), onStep: tell });

@@ -234,7 +234,9 @@ describe("loadPlugins", () => {
     let later: (() => void) | undefined;
     const late = definePlugin({
       ...good,
-      register: (registrar) => (later = () => registrar.provide(Thing, () => "late")) && undefined,
+      register: (registrar) => {
+        later = () => registrar.provide(Thing, () => "late");
+      },
     });
     await load({ late: { default: late } });
     expect(() => later?.()).toThrow("plugin late registers something after its register has ended");

@@ -3,6 +3,6 @@ export interface ModuleSource {
   /** A file of the program's own. */
   readonly own: string;
   /** The URL of the module that a name, an absolute path or a URL means. */
-  resolve(specifier: string): string;
-  import(specifier: string): Promise<unknown>;
+  readonly resolve: (specifier: string) => string;
+  readonly import: (specifier: string) => Promise<unknown>;
 }

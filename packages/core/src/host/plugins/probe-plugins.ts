@@ -140,9 +140,9 @@ function reportOf(probe: Probe, details: readonly PluginDetail[], services: Host
   const report = {
     core: { version: coreVersion(), plugin_api: { current, oldest: current - age } },
     plugins: probe.plugins,
-    backends: backends.map(({ name, capabilities }) => {
-      return { name, chosen: name === chosen, ...capabilities };
-    }),
+    backends: backends.map(({ name, capabilities }) =>
+      Object.assign({ name, chosen: name === chosen }, capabilities),
+    ),
     key_manager: ask(() => services.keys.name) ?? null,
     image_service: ask(() => services.images.name) ?? null,
     details,

@@ -3,7 +3,11 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 /** Watches what a plugin does while it is loaded, which should be nothing. For a thread that does nothing else. */
 export function watchSideEffects(): { end(): Promise<readonly string[]> } {
   const before = countResources();
-  const streams = [process.stdout, process.stderr].map((stream) => ({ stream, write: stream.write }));
+  const streams = [process.stdout, process.stderr].map((stream) => ({
+    stream,
+    // oxlint-disable-next-line typescript/unbound-method -- it is put back where it was
+    write: stream.write,
+  }));
   let printed = "";
   for (const { stream } of streams) {
     stream.write = (chunk: string | Uint8Array): boolean => {
