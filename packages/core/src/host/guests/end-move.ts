@@ -43,8 +43,9 @@ async function requireOff(host: WritableHost, uuid: string, ctx: OpContext): Pro
 /**
  * Takes an offer back: the guest is this host's again. For one that was off, the other host must not have adopted it, or
  * must have deleted it without its passphrases.
- * @param other `dismissed`: the other host says that it has nothing of a guest that was to be sent, where this one cannot know
- * @throws `DomainStateConflict`: it was not offered; it was sent, or nothing proves that it was not
+ * @param other `dismissed`: the other host says that it has nothing of a guest that was to be sent, where this one cannot know;
+ * so that nothing can come there any more either
+ * @throws `DomainStateConflict`: it was not offered; it was sent, or nothing proves that it was not or will not be
  */
 export async function revertMove(
   host: WritableHost,
@@ -90,6 +91,8 @@ async function requireNotGone(
     host.inventory.guests.setMoving(uuid, "sent");
     throw isMoving(uuid, "sent");
   }
+  // The hypervisor may have been asked by a process that was killed, and not have begun: the guest would go after this.
+  if (fate === "here" && moving === "sending" && !dismissed) throw mayYetGo(uuid);
   // One that was never sent is here, whatever it does.
   if (fate === "unknown" && moving !== "leaving" && !dismissed) throw whereabouts(uuid);
 }
@@ -102,6 +105,14 @@ function requireOffered(host: WritableHost, uuid: string): FoundGuest {
   throw new LuksmithError(
     "DomainStateConflict",
     `guest ${uuid} was not offered to another host; "luksmith move offer ${uuid}" does that`,
+    { details: { guest: uuid } },
+  );
+}
+
+function mayYetGo(uuid: string): LuksmithError {
+  return new LuksmithError(
+    "DomainStateConflict",
+    `guest ${uuid} runs here, but what sent it was cut off, and the hypervisor may yet carry it out; on the other host, "luksmith move dismiss ${uuid}" sees to it that it cannot come, and what that prints with --json is the --receipt for "luksmith move revert ${uuid}" here; or send it again`,
     { details: { guest: uuid } },
   );
 }
