@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { fstatSync, linkSync, mkdirSync, unlinkSync } from "node:fs";
-import { type FileHandle, open, rmdir, unlink } from "node:fs/promises";
+import { fstatSync } from "node:fs";
+import { type FileHandle, link, mkdir, open, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errnoOf, ioError } from "../errors/io-error.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
@@ -24,8 +24,8 @@ export interface NewFile extends AsyncDisposable {
 }
 
 /*
- * Names are looked at, made and linked synchronously: that takes microseconds, and handing it to a thread and back takes
- * longer than all of it. What waits for storage (open, write, sync) does not block.
+ * Names are looked at synchronously: that takes microseconds, and handing it to a thread and back takes longer than all of it.
+ * What may wait for storage does not block: also to make a name waits where a file system stands still.
  */
 
 /**
@@ -44,7 +44,7 @@ export async function newFile(
   const directories = options.makeDirectories ? missingDirectories(directory) : [];
   await undo.defer({ temporary, directories });
   try {
-    if (directories.length > 0) mkdirSync(directory, { recursive: true, mode: 0o755 });
+    if (directories.length > 0) await mkdir(directory, { recursive: true, mode: 0o755 });
     const handle = await open(temporary, "wx+", 0o600);
     return {
       handle,
@@ -77,8 +77,8 @@ async function publish(
     const directories = [path, ...madeDirectories].map((name) => closing.use(openDirectory(dirname(name))));
     const identity = identityOf(fstatSync(handle.fd, { bigint: true }));
     await undo.defer({ path, identity });
-    linkSync(temporary, path);
-    unlinkSync(temporary);
+    await link(temporary, path);
+    await unlink(temporary);
     named?.();
     // Names before content: a journaling file system then has both durable after one wait, and the directories' syncs
     // find nothing left to do. A power cut before that leaves what the journal knows how to take back.
