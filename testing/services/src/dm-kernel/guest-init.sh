@@ -10,6 +10,7 @@ for word in $line; do
   case $word in
     luksmith.control=*) control=${word#*=} ;;
     luksmith.workspace=*) workspace=${word#*=} ;;
+    luksmith.systemd) systemd=yes ;;
   esac
 done
 # What is not loaded here the kernel loads when it is first used.
@@ -41,4 +42,11 @@ $B mount -t hostfs -o "$control" control "$N$control" || off
 $B ifconfig lo 127.0.0.1 up
 $B hostname dm-kernel
 export CONTROL="$control"
-exec $B chroot $N /guest-agent
+[ "$systemd" ] || exec $B chroot $N /guest-agent
+
+# systemd makes namespaces of its own, for which its root is one. What was the root is out of its reach.
+cd $N && $B mkdir -p before && $B pivot_root . before || off
+exec $B chroot . $B sh -c "
+  $B umount -l /before || $B poweroff -f
+  $B setsid /guest-agent &
+  exec /lib/systemd/systemd --unit=tests.target"

@@ -30,9 +30,15 @@ export class GuestProcess {
   /**
    * Returns when it takes commands.
    * @param stateDirectory empty; gets disks, log and what is shared (`control`)
+   * @param systemd is the guest's first process, with units of the caller's only
    * @param workspace seen under its name; what the guest writes there stays in its memory
    */
-  static async start(tree: KernelTree, stateDirectory: string, workspace: string): Promise<GuestProcess> {
+  static async start(
+    tree: KernelTree,
+    stateDirectory: string,
+    workspace: string,
+    systemd = false,
+  ): Promise<GuestProcess> {
     const control = join(stateDirectory, "control");
     await mkdir(control);
     const disks: string[] = [];
@@ -46,6 +52,7 @@ export class GuestProcess {
     const root = ["root=/dev/root", "rootfstype=hostfs", `rootflags=${tree.root}`, "ro", "init=/guest-init"];
     const terminals = ["con=null", "con0=null,fd:2", "con1=fd:3,fd:4"];
     const ours = [`luksmith.control=${control}`, `luksmith.workspace=${workspace}`];
+    if (systemd) ours.push("luksmith.systemd");
     const place = [`mem=${MEMORY_MB}M`, "umid=guest", `uml_dir=${stateDirectory}`];
     const child = spawn(tree.kernel, [...place, ...root, ...terminals, ...ours, "quiet", ...disks], {
       detached: true, // leads a process group of its own: each of the guest's processes is one here

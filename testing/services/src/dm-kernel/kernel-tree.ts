@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -77,6 +77,7 @@ async function build(tree: string, archives: string): Promise<void> {
   for (const name of ["guest-init", "guest-agent"]) {
     await writeFile(join(tree, name), await readFile(ours(`${name}.sh`)), { mode: 0o755 });
   }
+  await keepOfSystemd(tree);
   await wrapCalibrating(tree);
   await placeModules(tree);
   await chmod(tree, 0o755);
@@ -93,6 +94,25 @@ async function unpack(archive: string, tree: string): Promise<void> {
     archive,
     tree,
   ]);
+}
+
+/**
+ * Of systemd what runs units and keeps their logs. What else Debian has it do at the start (temporary files, devices, sysctls,
+ * terminals) is of no use to tests.
+ */
+async function keepOfSystemd(tree: string): Promise<void> {
+  const units = join(tree, "usr/lib/systemd/system");
+  const wants = (await readdir(units))
+    .filter((name) => name.endsWith(".wants"))
+    .map((name) => join(units, name));
+  for (const each of [...wants, join(tree, "usr/lib/systemd/system-generators")]) {
+    await rm(each, { recursive: true });
+  }
+  const target =
+    "[Unit]\nRequires=basic.target\nAfter=basic.target\nWants=systemd-journald.socket systemd-journald.service\n";
+  await writeFile(join(units, "tests.target"), target);
+  // Without one, systemd would find that this is its first start, and switch on whatever there is.
+  await writeFile(join(tree, "etc/machine-id"), `${randomUUID().replaceAll("-", "")}\n`);
 }
 
 async function wrapCalibrating(tree: string): Promise<void> {

@@ -21,6 +21,7 @@ const PACKAGES = [
   "mount",
   "dash",
   "libstdc++6",
+  "systemd",
 ];
 
 /** Debian's packages for the guest, resolved as if none were installed here. */

@@ -31,12 +31,12 @@ export class OwnDmKernel extends DmKernel implements AsyncDisposable {
 }
 
 /** Boots a Linux with device-mapper, as an ordinary process. If it does not come up, nothing stays. */
-export async function startDmKernel(): Promise<OwnDmKernel> {
+export async function startDmKernel(options: { readonly systemd?: boolean } = {}): Promise<OwnDmKernel> {
   const tree = await kernelTree();
   const stateDirectory = await mkdtemp(join(tmpdir(), "luksmith-dm-"));
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rm(stateDirectory, { recursive: true, force: true }));
-  const guest = await GuestProcess.start(tree, stateDirectory, WORKSPACE);
+  const guest = await GuestProcess.start(tree, stateDirectory, WORKSPACE, options.systemd);
   undo.defer(() => guest.end());
   const info: DmKernelInfo = {
     socket: join(stateDirectory, "socket"),
