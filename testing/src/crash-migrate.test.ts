@@ -97,34 +97,38 @@ describe("invariant 1, of running guests between two hosts", () => {
     },
   );
 
-  test("who gives up what a killed process has begun needs to know that it cannot come any more", SWEEP, async () => {
-    const hosts = await LiveHosts.create("raw");
-    const { source, sourceEnv } = hosts;
-    const instance = await spawnSmall(source);
-    const { uuid: id } = instance;
-    const target = await hosts.prepare(id);
-    // Killed when the hypervisor is about to be asked.
-    const action: Action = { kind: "send", target, route: hosts.route };
-    for (let killAt = 1; (await movingOf(source, id)) !== "sending"; killAt++) {
-      expect(await runChild({ configFile: source.temp.configFile, action, killAt })).toBeUndefined();
-    }
-    await expectOnOneHost(hosts, instance, "source");
-    await expect(hosts.revert(id)).rejects.toMatchObject({
-      code: "DomainStateConflict",
-      message: expect.stringContaining(`luksmith move dismiss ${id}`),
-    });
-    expect(await movingOf(source, id)).toBe("sending");
-    const arrival = await there(hosts.target, id);
-    const receipt = await hosts.dismiss(id);
-    expect(await hosts.revert(id, receipt)).toMatchObject({ outcome: "kept", here: true });
-    // Now the hypervisor gets to it.
-    using hypervisor = new LibvirtHypervisor(sourceEnv.uri);
-    const config = await source.temp.config();
-    const late = hypervisor.live.send(id, { arrival, config, route: hosts.route }, testContext());
-    await expect(late).rejects.toMatchObject({ code: expect.any(String) });
-    expect(await hosts.target.guest(id)).toBe("absent");
-    await source.expectPicture(instance, whole(instance, "running"));
-  });
+  test(
+    "who gives up what a killed process has begun needs to know that it cannot come any more",
+    SWEEP,
+    async () => {
+      const hosts = await LiveHosts.create("raw");
+      const { source, sourceEnv } = hosts;
+      const instance = await spawnSmall(source);
+      const { uuid: id } = instance;
+      const target = await hosts.prepare(id);
+      // Killed when the hypervisor is about to be asked.
+      const action: Action = { kind: "send", target, route: hosts.route };
+      for (let killAt = 1; (await movingOf(source, id)) !== "sending"; killAt++) {
+        expect(await runChild({ configFile: source.temp.configFile, action, killAt })).toBeUndefined();
+      }
+      await expectOnOneHost(hosts, instance, "source");
+      await expect(hosts.revert(id)).rejects.toMatchObject({
+        code: "DomainStateConflict",
+        message: expect.stringContaining(`luksmith move dismiss ${id}`),
+      });
+      expect(await movingOf(source, id)).toBe("sending");
+      const arrival = await there(hosts.target, id);
+      const receipt = await hosts.dismiss(id);
+      expect(await hosts.revert(id, receipt)).toMatchObject({ outcome: "kept", here: true });
+      // Now the hypervisor gets to it.
+      using hypervisor = new LibvirtHypervisor(sourceEnv.uri);
+      const config = await source.temp.config();
+      const late = hypervisor.live.send(id, { arrival, config, route: hosts.route }, testContext());
+      await expect(late).rejects.toMatchObject({ code: expect.any(String) });
+      expect(await hosts.target.guest(id)).toBe("absent");
+      await source.expectPicture(instance, whole(instance, "running"));
+    },
+  );
 
   test("who gives up in the last moment gets an answer, and the guest is on one host", SWEEP, async () => {
     const hosts = await LiveHosts.create("raw");
@@ -220,16 +224,21 @@ async function endsOnTarget(
   target: MoveTarget,
 ): Promise<boolean> {
   const { uuid: id } = instance;
-  try {
-    await expectOnOneHost(hosts, instance, sent ? "target" : "source");
-    return sent;
-  } catch (error) {
-    if ((await movingOf(hosts.source, id)) !== "sending") throw error;
-    await expect.poll(() => hosts.source.guest(id), { timeout: 60_000 }).toBe("off");
-    expect(await hosts.send(target)).toMatchObject({ outcome: "sent" });
-    await expectOnOneHost(hosts, instance, "target");
-    return true;
-  }
+  const first = await triedOnOneHost(hosts, instance, sent ? "target" : "source");
+  if (first === undefined) return sent;
+  if (sent || (await movingOf(hosts.source, id)) !== "sending") throw first;
+  await expect.poll(() => hosts.source.guest(id), { timeout: 60_000 }).toBe("off");
+  expect(await hosts.send(target)).toMatchObject({ outcome: "sent" });
+  await expectOnOneHost(hosts, instance, "target");
+  return true;
+}
+
+/** @returns what is wrong */
+async function triedOnOneHost(...what: Parameters<typeof expectOnOneHost>): Promise<Error | undefined> {
+  return await expectOnOneHost(...what).then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+  );
 }
 
 async function movingOf(life: LifeHost, id: string) {

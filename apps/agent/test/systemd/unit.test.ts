@@ -41,7 +41,7 @@ async function create(): Promise<string> {
 }
 
 /** A create that lasts until disks are thawed, and a daemon that was told to stop meanwhile. */
-async function stopInCreate(): Promise<{ readonly instance: string; thaw(): Promise<void> }> {
+async function stopInCreate(): Promise<{ readonly instance: string; readonly thaw: () => Promise<void> }> {
   const { thaw } = await freeze();
   const body = await request();
   await guest.ask("POST", "/v1/instances", body);
@@ -170,7 +170,7 @@ async function prepareProbe(): Promise<void> {
 }
 
 /** Disks' file system stands still: what an operation does there lasts until it is thawed, however fast the machine is. */
-async function freeze(): Promise<{ thaw(): Promise<void> }> {
+async function freeze(): Promise<{ readonly thaw: () => Promise<void> }> {
   await guest.sh("fsfreeze -f /var/lib/nova/instances");
   return { thaw: async () => void (await guest.sh("fsfreeze -u /var/lib/nova/instances")) };
 }
