@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { silentLogger } from "@luksmith/core";
 import { diagnose, type HealthReport, loadConfig, WritableHost } from "@luksmith/core/host";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { importPlugin } from "../src/import-plugin.ts";
+import { pluginModules } from "../src/plugin-modules.ts";
 import { HealthySystem } from "./healthy-system.ts";
 import { TemporaryHost } from "./temporary-host.ts";
 
@@ -25,9 +25,10 @@ afterEach(() => host[Symbol.asyncDispose]());
 async function examine(lookOnly = true, only: readonly string[] = []): Promise<HealthReport> {
   const ctx = { requestId: "req-1", signal: new AbortController().signal, log: silentLogger };
   const config = await loadConfig({ files: [host.configFile] });
-  const write = () => WritableHost.write(config, { importModule: importPlugin, command: "a test" }, ctx);
+  const write = () =>
+    WritableHost.write(config, { importModule: pluginModules.import, command: "a test" }, ctx);
   return await diagnose(
-    { config, importModule: importPlugin, write },
+    { config, importModule: pluginModules.import, write },
     { lookOnly, only, systemRoot: system.root },
     ctx,
   );

@@ -1,5 +1,11 @@
-import { diagnose, type DiagnosedHost, type HealthReport, type OpContext } from "@luksmith/core/host";
-import { importPlugin } from "../import-plugin.ts";
+import {
+  diagnose,
+  type DiagnosedHost,
+  guardedImport,
+  type HealthReport,
+  type OpContext,
+} from "@luksmith/core/host";
+import { pluginModules } from "../plugin-modules.ts";
 import type { Action } from "./action.ts";
 
 export interface DoctorInput {
@@ -29,7 +35,8 @@ export const doctor: Action<DoctorInput, DoctorDocument> = {
   }),
   run: (daemon, input, ctx) => {
     const write = (): Promise<never> => Promise.reject(new Error("the daemon has its host open"));
-    return examine({ config: daemon.config, importModule: importPlugin, write, daemon }, input, ctx);
+    const importModule = guardedImport(pluginModules, daemon.config.luksmith);
+    return examine({ config: daemon.config, importModule, write, daemon }, input, ctx);
   },
 };
 

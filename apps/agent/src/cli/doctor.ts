@@ -1,4 +1,4 @@
-import { isLuksmithError } from "@luksmith/core/host";
+import { guardedImport, isLuksmithError } from "@luksmith/core/host";
 import {
   doctor as action,
   type DoctorDocument,
@@ -6,8 +6,8 @@ import {
   doctorDocument,
   examine,
 } from "../actions/doctor.ts";
-import { importPlugin } from "../import-plugin.ts";
 import { printable } from "../output/table.ts";
+import { pluginModules } from "../plugin-modules.ts";
 import type { Session } from "../session.ts";
 
 /** As monitoring plugins have it; other codes mean that there was no examination. */
@@ -20,7 +20,10 @@ export async function doctor(session: Session, input: DoctorInput): Promise<numb
 }
 
 async function look(session: Session, input: DoctorInput): Promise<DoctorDocument> {
-  const config = await session.config().catch((error: unknown) => error);
+  const config = await session.config().catch((error: unknown) => {
+    if (error instanceof Error) return error;
+    throw error;
+  });
   // Without it nothing else can be looked at.
   if (config instanceof Error) return alone("config.valid", config);
   const ctx = await session.context();
@@ -32,8 +35,8 @@ async function look(session: Session, input: DoctorInput): Promise<DoctorDocumen
   if (daemon && !isLuksmithError(daemon))
     return (await daemon.perform(action.request(input), ctx)) as DoctorDocument;
   const host = {
-    config: await session.config(),
-    importModule: importPlugin,
+    config,
+    importModule: guardedImport(pluginModules, config.luksmith),
     write: () => session.write(ctx),
   };
   const document = await examine(host, input, ctx);

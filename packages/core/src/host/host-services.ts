@@ -98,7 +98,7 @@ export class HostServices implements AsyncDisposable {
     audit: KeyAudit,
     onKeyManager?: KeyManagerListener,
   ): Promise<HostServices> {
-    return await HostServices.composeWith(config, importModule, onKeyManager, async (loader) => {
+    return await HostServices.composeWith(config, importModule, audit, onKeyManager, async (loader) => {
       for (const plugin of config.luksmith.plugins) await loader.load(plugin);
     });
   }
@@ -107,6 +107,7 @@ export class HostServices implements AsyncDisposable {
   static async composeWith(
     config: HostConfig,
     importModule: ImportModule,
+    audit: KeyAudit,
     onKeyManager: KeyManagerListener | undefined,
     load: (loader: PluginLoader, container: Container) => Promise<void>,
   ): Promise<HostServices> {

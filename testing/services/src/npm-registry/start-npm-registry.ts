@@ -52,9 +52,13 @@ export interface PackageDocument {
  */
 export async function startNpmRegistry({ scope }: { scope: string }): Promise<NpmRegistry> {
   const directory = await mkdtemp(join(tmpdir(), "luksmith-registry-"));
-  const child = fork(join(import.meta.dirname, "serve.ts"), [JSON.stringify(configuration(directory, scope))], {
-    stdio: ["ignore", "ignore", "pipe", "ipc"],
-  });
+  const child = fork(
+    join(import.meta.dirname, "serve.ts"),
+    [JSON.stringify(configuration(directory, scope))],
+    {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    },
+  );
   let said = "";
   child.stderr?.on("data", (data: Buffer) => (said += data.toString()));
   try {

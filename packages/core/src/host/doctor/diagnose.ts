@@ -5,7 +5,7 @@ import { type HealthReport, runChecks } from "../../health/run-checks.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import { ReadableHost, type WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
-import type { ImportModule } from "../load-plugins.ts";
+import type { ImportModule } from "../plugins/load-plugins.ts";
 import { hostCommands } from "../host-commands.ts";
 import { configChecks } from "./checks/config-checks.ts";
 import { cryptoChecks } from "./checks/crypto-checks.ts";

@@ -1,3 +1,4 @@
+import type { KeyAudit } from "../../audit/audited-keys.ts";
 import type { HostConfig } from "../../config/host-config.ts";
 import { nearestName } from "../../config/nearest-name.ts";
 import type { Container } from "../../di/container.ts";
@@ -45,6 +46,7 @@ export async function probePlugins(probe: Probe): Promise<PluginReport> {
   const services = await HostServices.composeWith(
     config,
     guarded.import,
+    NOTHING_USED,
     undefined,
     async (loader, container) => {
       const found: Found[] = [];
@@ -55,6 +57,9 @@ export async function probePlugins(probe: Probe): Promise<PluginReport> {
   );
   return reportOf(probe, details, services);
 }
+
+/** No key is used while plugins are looked at, and the state may be somebody else's. */
+const NOTHING_USED: KeyAudit = { append: async () => {}, subjectOf: () => undefined };
 
 interface Found {
   readonly plugin: string;
