@@ -62,7 +62,7 @@ function configuration(name: string, folder: string): Parameters<typeof Extracto
     docModel: { enabled: false },
     dtsRollup: { enabled: false },
     tsdocMetadata: { enabled: false },
-    newlineKind: "lf" as NonNullable<IConfigFile["newlineKind"]>,
+    newlineKind: "lf",
     messages: {
       compilerMessageReporting: { default: { logLevel: ExtractorLogLevel.Error } },
       extractorMessageReporting: silent,

@@ -30,16 +30,14 @@ function installed(nodeModules: string): string[] {
     const path = join(nodeModules, entry.name);
     if (!entry.isDirectory() || entry.name.startsWith(".")) return [];
     const folders = entry.name.startsWith("@") ? readdirSync(path).map((name) => join(path, name)) : [path];
-    return folders.flatMap((folder) => [
-      ...(folder.includes("/@luksmith/") &&
-      !folder.slice(folder.lastIndexOf("/@luksmith/")).includes("/node_modules/")
-        ? []
-        : [folder]),
-      ...nested(folder),
-    ]);
+    return folders.flatMap((folder) => (isOurs(folder) ? nested(folder) : [folder].concat(nested(folder))));
   });
 }
 
 function nested(folder: string): string[] {
   return readdirSync(folder).includes("node_modules") ? installed(join(folder, "node_modules")) : [];
+}
+
+function isOurs(folder: string): boolean {
+  return folder.slice(folder.lastIndexOf("/node_modules/")).startsWith("/node_modules/@luksmith/");
 }

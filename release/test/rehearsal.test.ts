@@ -12,6 +12,8 @@ import { run } from "../src/run.ts";
 import { licenceProblems, type Sbom, sbomOf } from "../src/sbom.ts";
 import { InstalledAgent } from "./installed-agent.ts";
 
+const ENCRYPTED = { header: expect.stringMatching(/Version:\s+1\b/), inClear: false, left: false };
+
 // One release after the other, as they will come: each step needs the one before.
 describe("a release, rehearsed with a real registry", () => {
   let folder: string;
@@ -49,8 +51,8 @@ describe("a release, rehearsed with a real registry", () => {
   test("versions are raised and change logs written from what waits", async () => {
     await run("changeset", ["version"], { cwd: workspace });
     for (const { name, folder: at, manifest } of releasedPackages(workspace)) {
-      expect(manifest.version, name).toMatch(/^1\.0\.\d+$/);
-      expect(await readFile(join(at, "CHANGELOG.md"), "utf8"), name).toContain(`## ${manifest.version}`);
+      expect(`${name} ${manifest.version}`).toMatch(/ 1\.0\.\d+$/);
+      expect(await readFile(join(at, "CHANGELOG.md"), "utf8")).toContain(`## ${manifest.version}`);
     }
   }, 120_000);
 
@@ -88,7 +90,8 @@ describe("a release, rehearsed with a real registry", () => {
     expect(
       existsSync(join(prefix, "lib/node_modules/@luksmith/backend-lvm/node_modules/@luksmith/core")),
     ).toBe(true);
-    await agent.mainJob(["@luksmith/backend-raw", "@luksmith/backend-lvm", "@luksmith/keymgr-local"]);
+    const plugins = ["@luksmith/backend-raw", "@luksmith/backend-lvm", "@luksmith/keymgr-local"];
+    expect(await agent.mainJob(plugins)).toEqual(ENCRYPTED);
   }, 600_000);
 
   test("somebody scaffolds, proves, packs, installs and uses a backend, with nothing but the registry", async () => {
@@ -106,10 +109,11 @@ describe("a release, rehearsed with a real registry", () => {
     await install(join(plugin, `${name}-0.0.0.tgz`));
 
     await using agent = await InstalledAgent.at(prefix, folder);
-    await agent.mainJob(
+    const seen = await agent.mainJob(
       [name, "@luksmith/keymgr-local"],
       `[libvirt]\nimages_type = tape\n[luksmith:backend-tape]\ndirectory = ${agent.storage}\n`,
     );
+    expect(seen).toEqual(ENCRYPTED);
   }, 600_000);
 
   test("a minor release of core brings no release of a plugin, and goes with the plugins that are there", async () => {
@@ -119,10 +123,8 @@ describe("a release, rehearsed with a real registry", () => {
     const unchanged = Object.keys(before).filter((name) => versions()[name] === before[name]);
     const changed = Object.entries(versions()).filter(([name, version]) => before[name] !== version);
     // Those that have core as a dependency, not as a peer, come along with a patch release.
-    const programs = ["@luksmith/agent", "@luksmith/libvirt"];
-    expect(changed.map(([name]) => name).filter((name) => !programs.includes(name))).toEqual([
-      "@luksmith/core",
-    ]);
+    const programs = new Set(["@luksmith/agent", "@luksmith/libvirt"]);
+    expect(changed.map(([name]) => name).filter((name) => !programs.has(name))).toEqual(["@luksmith/core"]);
     expect(versions()["@luksmith/core"]).toMatch(/^1\.1\.0$/);
     const said = await publish({ root: workspace, provenance: false, env, check });
     for (const name of unchanged) expect(said).not.toContain(`${name}@`);
@@ -173,6 +175,6 @@ describe("a release, rehearsed with a real registry", () => {
 
   test("the checkout is as it was", async () => {
     expect(existsSync(join(ROOT, ".changeset/rehearsal.md"))).toBe(false);
-    for (const { name, manifest } of releasedPackages()) expect(manifest.version, name).toBe("0.0.0");
+    expect(new Set(releasedPackages().map(({ manifest }) => manifest.version))).toEqual(new Set(["0.0.0"]));
   });
 });

@@ -54,8 +54,8 @@ describe("the audit log has", () => {
         purpose: expect.stringContaining("create"),
       },
       operation: { kind: "create", subject: made.uuid },
-      disk: { uuid: root!.uuid, name: "disk", backend: "raw" },
-      secret: root!.encryption_secret_uuid,
+      disk: { uuid: root?.uuid, name: "disk", backend: "raw" },
+      secret: root?.encryption_secret_uuid,
       details: { encryption: "luks" },
     });
     expect(await host.json(["audit", "verify"])).toMatchObject({ ok: true, findings: [], last: all.head });
