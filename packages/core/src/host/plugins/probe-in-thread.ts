@@ -8,6 +8,8 @@ export interface ProbeOrder {
   readonly configFiles: readonly string[];
   readonly plugins: readonly string[];
   readonly hung: readonly (readonly [plugin: string, error: ReportedError])[];
+  /** Which of the plugins is looked at, from 1. Shared: a message may be lost when a plugin ends the thread. */
+  readonly at: Int32Array<SharedArrayBuffer>;
 }
 
 export type ProbeMessage = ProbeStep | { readonly report: PluginReport };
@@ -47,23 +49,23 @@ function attempt(
   { entry, configFiles, plugins, timeoutMs }: ThreadedProbe,
   hung: ProbeOrder["hung"],
 ): Promise<Outcome> {
-  const order: ProbeOrder = { configFiles, plugins, hung };
+  const at = new Int32Array(new SharedArrayBuffer(4));
+  const order: ProbeOrder = { configFiles, plugins, hung, at };
   const worker = new Worker(entry, { name: "plugins", workerData: order });
-  let step: ProbeStep | undefined;
   let timer: NodeJS.Timeout | undefined;
   return new Promise<Outcome>((resolve, reject) => {
     const blame = (what: string): void => {
-      if (!step) reject(new LuksmithError("InternalError", `looking at plugins: ${what}`));
+      const plugin = plugins[Atomics.load(at, 0) - 1];
+      if (plugin === undefined) reject(new LuksmithError("InternalError", `looking at plugins: ${what}`));
       else
         resolve({
-          plugin: step.plugin,
-          message: `plugin ${step.plugin} ${what}; take it out of [luksmith] plugins, and tell its author`,
+          plugin,
+          message: `plugin ${plugin} ${what}; take it out of [luksmith] plugins, and tell its author`,
         });
     };
     worker.on("message", (message: ProbeMessage) => {
       clearTimeout(timer);
       if ("report" in message) return resolve(message);
-      step = message;
       const limit = timeoutMs * LIMITS[message.step] + GRACE_MS;
       timer = setTimeout(() => blame(`never comes back (${message.step}, after ${limit / 1000} s)`), limit);
     });
