@@ -7,7 +7,7 @@ import { testContext } from "./workspace.ts";
 
 /** Everything but what an open host writes for itself. */
 export function worldOf(temp: TempHost): ReadonlyMap<string, string> {
-  const own = /luksmith\.sqlite|keys\.sqlite|lock|key-encryption-key/;
+  const own = /luksmith\.sqlite|keys\.sqlite|lock|key-encryption-key|\/state\/audit(?:$|\/)/;
   return new Map([...treeOf(temp.root)].filter(([path]) => !own.test(path)));
 }
 
