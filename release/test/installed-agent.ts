@@ -8,6 +8,9 @@ import { ROOT } from "../src/packages.ts";
 const CANARY = "the release's canary must not be on the storage in clear";
 const REQUEST = join(ROOT, "examples/encrypted-server.json");
 
+/** The backend of LVM wants a group as soon as it is loaded, not that there is one. */
+const RAW = "[libvirt]\nimages_type = raw\nimages_volume_group = none\n";
+
 /** What others saw of a disk. */
 export interface Seen {
   /** As cryptsetup describes it. */
@@ -37,7 +40,7 @@ export class InstalledAgent implements AsyncDisposable {
 
   /** @returns the backends that these packages bring */
   async plugins(names: readonly string[]): Promise<readonly string[]> {
-    await this.#configure(names, "[libvirt]\nimages_type = raw\nimages_volume_group = none\n");
+    await this.#configure(names, RAW);
     const { backends } = await this.#json<{ backends: readonly { name: string }[] }>("plugins", "list");
     return backends.map(({ name }) => name);
   }
@@ -48,7 +51,7 @@ export class InstalledAgent implements AsyncDisposable {
   }
 
   /** Makes the disks of the example's server from an image, looks at the first as others see it, verifies and removes them. */
-  async mainJob(plugins: readonly string[], options = "[libvirt]\nimages_type = raw\n"): Promise<Seen> {
+  async mainJob(plugins: readonly string[], options = RAW): Promise<Seen> {
     await this.#configure(plugins, options);
     const { server, image } = await exampleRequest();
     const source = Buffer.alloc(64 * 1024 * 1024);

@@ -95,7 +95,7 @@ describe("what is refused", () => {
     [
       "an option like no other",
       "[luksmith]\ncolour = red",
-      expect.stringContaining('has no option "colour"; the options are plugins, state_path, '),
+      expect.stringContaining('has no option "colour"; the options are plugins, '),
     ],
     [
       "a misspelled section",

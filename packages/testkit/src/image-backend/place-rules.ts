@@ -27,7 +27,7 @@ export const PLACE_RULES: readonly ImageBackendRule[] = [
       await using source = await sourceImage(MIB);
       const made = await bench.create({ kind: "image", image: source });
       const { image, passphrase } = made;
-      if (!image.rename) return;
+      if (!image.rename) return "the backend cannot rename";
       const identity = await identityOf(bench, image);
       await image.rename(identity, "disk.other", bench.ctx);
       expect(await image.identify(bench.ctx)).toBeUndefined();
@@ -48,7 +48,7 @@ export const PLACE_RULES: readonly ImageBackendRule[] = [
     async check(bench) {
       const made = await bench.create();
       const { image, disk } = made;
-      if (!image.rename) return;
+      if (!image.rename) return "the backend cannot rename";
       const identity = await identityOf(bench, image);
       const { instanceUuid } = disk;
       const there = await bench.create(undefined, { instanceUuid, name: "disk.other" });
@@ -68,7 +68,7 @@ export const PLACE_RULES: readonly ImageBackendRule[] = [
     async check(bench) {
       await using source = await sourceImage(4 * MIB);
       const { image, disk, passphrase } = await bench.create({ kind: "image", image: source });
-      if (!image.adopt || !bench.fixture.snapshots) return;
+      if (!image.adopt || !bench.fixture.snapshots) return "the backend adopts no files";
       const { format } = image.source();
       const { uuid } = disk;
       const copy: SnapshotTarget = {

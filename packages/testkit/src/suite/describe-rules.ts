@@ -50,7 +50,8 @@ export function describeRules<T extends AsyncDisposable>(
         declared ??= capabilities(opened);
         const missing = rule.needs?.(opened);
         if (missing !== undefined) skip(missing);
-        await checkRule(rule, opened);
+        const left = await checkRule(rule, opened);
+        if (left !== undefined) skip(left);
       });
     }
     // vitest reads the first parameter's text, which must be a pattern.

@@ -5,8 +5,11 @@ export interface Rule<T> {
   readonly title: string;
   /** Why the rule cannot be checked on this one, if it cannot. */
   readonly needs?: (subject: T) => string | undefined;
-  /** Throws when the rule is broken. */
-  readonly check: (subject: T) => Promise<void>;
+  /**
+   * Throws when the rule is broken.
+   * @returns why it says nothing of this one, if only a look could tell
+   */
+  readonly check: (subject: T) => Promise<unknown>;
 }
 
 type RuleName = Pick<Rule<never>, "id" | "title">;
@@ -35,11 +38,13 @@ export class BrokenRule extends Error {
 
 /**
  * Checks one rule.
+ * @returns why it does not concern this one, if so
  * @throws `BrokenRule`
  */
-export async function checkRule<T>(rule: Rule<T>, subject: T): Promise<void> {
+export async function checkRule<T>(rule: Rule<T>, subject: T): Promise<string | undefined> {
   try {
-    await rule.check(subject);
+    const left = await rule.check(subject);
+    return typeof left === "string" ? left : undefined;
   } catch (error) {
     throw new BrokenRule(rule, error);
   }
