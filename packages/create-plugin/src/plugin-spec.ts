@@ -33,7 +33,7 @@ export interface PluginSpec {
   readonly author: string | undefined;
 }
 
-/** As npm has it: https://docs.npmjs.com/cli/configuring-npm/package-json#name */
+/** As npm's documentation of package.json has it, under "name". */
 const PACKAGE = /^(?:@[a-z0-9-][a-z0-9._-]*\/)?[a-z0-9][a-z0-9._-]*$/;
 const PACKAGE_CHARACTERS = 214;
 const NAME = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
