@@ -41,6 +41,8 @@ export interface LifeHostOptions extends TempHostOptions {
   readonly ownConsoles?: boolean;
   /** Whether a disk is there; by default, whether a file is. */
   readonly exists?: (path: string) => Promise<boolean>;
+  /** MiB of a guest that boots Linux. */
+  readonly memoryMiB?: number;
 }
 
 const ALL_PLUGINS = ["@luksmith/backend-raw", "@luksmith/backend-qcow2", "@luksmith/libvirt/plugin"];
@@ -52,19 +54,21 @@ export class LifeHost {
   readonly #ctx: OpContext;
   readonly #ownConsoles: boolean;
   readonly #exists: (path: string) => Promise<boolean>;
+  readonly #memoryMiB: number;
 
-  constructor(imagesType: ImagesType | "rbd", env: LibvirtEnv, options: LifeHostOptions = {}) {
+  constructor(imagesType: ImagesType | "rbd" | "lvm", env: LibvirtEnv, options: LifeHostOptions = {}) {
     const { keyPlugins = ["@luksmith/keymgr-local"], sections = [], ctx = testContext() } = options;
     const { keyPlugins: _plugins, sections: _sections, ctx: _ctx, ownConsoles = false, ...rest } = options;
-    const { exists = async (path) => existsSync(path) } = options;
+    const { exists = async (path) => existsSync(path), memoryMiB = 512 } = options;
     this.env = env;
     this.#ctx = ctx;
     this.#ownConsoles = ownConsoles;
     this.#exists = exists;
+    this.#memoryMiB = memoryMiB;
     this.temp = tempHost({
       ...rest,
       imagesType,
-      plugins: [...ALL_PLUGINS, ...(imagesType === "rbd" ? ["@luksmith/backend-rbd"] : []), ...keyPlugins],
+      plugins: [...ALL_PLUGINS, ...ownPlugins(imagesType), ...keyPlugins],
       sections: [...sections, "[libvirt]", `connection_uri = ${env.uri}`],
     });
     // Also what a failed test leaves.
@@ -95,7 +99,7 @@ export class LifeHost {
       virtType: "qemu",
       arch: "x86_64",
       machineType: "q35",
-      memoryMiB: boots === "linux" ? 512 : 64,
+      memoryMiB: boots === "linux" ? this.#memoryMiB : 64,
       vcpus: 1,
       disks: [],
       bootOrder: ["hd"],
@@ -195,6 +199,11 @@ export class LifeHost {
   #consolePath(uuid: string, directory = join(this.env.stateDirectory, "run")): string {
     return join(this.#ownConsoles ? directory : this.temp.root, `c-${uuid.slice(0, 8)}`);
   }
+}
+
+/** Of backends that not every host has. */
+function ownPlugins(imagesType: string): readonly string[] {
+  return imagesType === "rbd" || imagesType === "lvm" ? [`@luksmith/backend-${imagesType}`] : [];
 }
 
 export function nameOf(uuid: string): string {

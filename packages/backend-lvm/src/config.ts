@@ -15,15 +15,17 @@ export const LvmConfig = z
         volume_clear: z.enum(["zero", "shred", "none"]).default("zero"),
         volume_clear_size: z.number().int().min(0).default(0),
       }),
+      luksmith: z.object({ decryption: z.enum(["qemu", "dm-crypt"]).default("qemu") }).prefault({}),
       "luksmith:backend-lvm": z.strictObject({ thin_pool: lvmName.optional() }).optional(),
     }),
   })
-  .transform(({ sections: { libvirt, "luksmith:backend-lvm": own } }): LvmSettings => ({
+  .transform(({ sections: { libvirt, luksmith, "luksmith:backend-lvm": own } }): LvmSettings => ({
     volumeGroup: libvirt.images_volume_group,
     thin: libvirt.sparse_logical_volumes,
     ...(own?.thin_pool === undefined ? {} : { thinPool: own.thin_pool }),
     clear: libvirt.volume_clear,
     clearBytes: libvirt.volume_clear_size * 1024 * 1024,
+    decryption: luksmith.decryption,
   }));
 
 /** Where volumes are, and how they go. */
@@ -37,4 +39,6 @@ export interface LvmSettings {
   readonly clear: "zero" | "shred" | "none";
   /** Bytes from the start; 0: all. */
   readonly clearBytes: number;
+  /** What decrypts for guests that Luksmith runs. Absent: QEMU. */
+  readonly decryption?: "qemu" | "dm-crypt";
 }

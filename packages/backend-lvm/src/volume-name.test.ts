@@ -51,6 +51,7 @@ describe("configuration", () => {
       thinPool: "pool",
       clear: "shred",
       clearBytes: 3 * 1024 * 1024,
+      decryption: "qemu",
     });
   });
 

@@ -43,8 +43,10 @@ export function diskXml(disk: GuestDisk, options: DiskXmlOptions = {}): string {
 
 export function diskElement(disk: GuestDisk, options: DiskXmlOptions = {}): XmlElement {
   const { source, mapping } = disk;
-  // In dm-crypt's plain mode the kernel decrypts: QEMU sees a block device like any other.
-  const encrypted = disk.encrypted && disk.encryption_format !== "plain" ? [encryption(disk)] : [];
+  // Where the kernel decrypts, QEMU sees a block device like any other.
+  const byKernel =
+    disk.encryption_format === "plain" || (source.type === "block" && source.decryptedBy !== undefined);
+  const encrypted = disk.encrypted && !byKernel ? [encryption(disk)] : [];
   const content = [
     driver(disk, options),
     sourceElement(limited(disk), encrypted),

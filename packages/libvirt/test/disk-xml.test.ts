@@ -50,6 +50,13 @@ describe("diskXml", () => {
     </source>`);
   });
 
+  test("gives QEMU a device that the kernel decrypts as it is: no key, and no slice", () => {
+    const dev = "/dev/mapper/i_disk-luks";
+    const xml = diskXml(placedDisk({ source: { type: "block", dev, format: "raw", decryptedBy: "kernel" } }));
+    expect(xml).toContain(`<source dev='${dev}'/>`);
+    expect(xml).not.toMatch(/encryption|secret|slice/);
+  });
+
   test("never lets an encrypted disk pass as a plain one", () => {
     expect(() => diskXml(placedDisk({ encryption_secret_uuid: null }))).toThrow(/encrypted/);
     expect(() => diskXml(placedDisk({ encryption_format: null }))).toThrow(/encrypted/);

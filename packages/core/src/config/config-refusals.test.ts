@@ -146,6 +146,13 @@ describe("what is refused", () => {
     ).not.toThrow();
   });
 
+  test.each(["raw", "qcow2", "rbd", "default"])("the kernel does not decrypt what is on %s", (type) => {
+    const error = refusal(`[libvirt]\nimages_type = ${type}\n[luksmith]\ndecryption = dm-crypt\n`);
+    expect(error.message).toMatch(/f1:4: \[luksmith\] decryption = dm-crypt opens block devices/);
+    const lvm = "[libvirt]\nimages_type = lvm\n[luksmith]\ndecryption = dm-crypt\n";
+    expect(parse(lvm).luksmith.decryption).toBe("dm-crypt");
+  });
+
   test("with a plugin from elsewhere, images_type may be its backend", () => {
     const config = parse(
       "[libvirt]\nimages_type = zfs\n[luksmith]\nplugins = @acme/zfs, @luksmith/keymgr-local\n",

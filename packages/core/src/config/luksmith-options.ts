@@ -171,6 +171,15 @@ export const LUKSMITH_OPTIONS = [
   },
   {
     section: "luksmith",
+    name: "decryption",
+    type: "choice",
+    choices: ["qemu", "dm-crypt"],
+    default: "qemu",
+    owner: "luksmith",
+    help: "What decrypts LUKS disks for the guests that Luksmith runs: QEMU itself, or this host's kernel (`dm-crypt`; only with `[libvirt] images_type = lvm`), which is faster on some hosts. Takes effect at a guest's next start.",
+  },
+  {
+    section: "luksmith",
     name: "command_timeout",
     type: "int",
     min: 1,

@@ -73,8 +73,15 @@ export interface RbdPlace {
 export interface BlockSource {
   readonly type: "block";
   readonly dev: string;
+  /** The disk is encrypted, and the device shows it decrypted: the hypervisor needs no key. */
+  readonly decryptedBy?: "kernel";
   /** Bytes before the guest's first, on a device that may be longer than the disk: that ends its virtual size after them. */
   readonly dataOffset?: number;
+}
+
+/** Whether a hypervisor finds the disk decrypted by its host. */
+export function isDecryptedByHost(source: DiskSource): boolean {
+  return source.type === "block" && source.decryptedBy !== undefined;
 }
 
 /** What tells this very disk from another under the same name; a backend's own (device and inode, an image id). */

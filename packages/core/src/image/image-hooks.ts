@@ -73,14 +73,30 @@ export abstract class ImageHooks {
    */
   adopt?(from: string, undo: Rollback, ctx: OpContext): Promise<void>;
 
+  /** Where a guest that Luksmith runs finds the disk once `activate` has made it ready, if not at `source`. Pure. */
+  get guestSource(): DiskSource {
+    return this.source();
+  }
+
   /**
-   * Makes what `source` names be there, for storage of which a reboot of the host leaves something to be done. Idempotent.
+   * Makes what `guestSource` names be there, for storage of which a reboot of the host leaves something to be done. Idempotent.
    * @throws what keeps the disk from being opened
    */
   async activate(_ctx: OpContext): Promise<void> {}
 
   /** Takes away what `activate` made. Idempotent. @throws `DiskInUse` */
   async deactivate(_ctx: OpContext): Promise<void> {}
+
+  /** @throws `UnsupportedOperation` where a disk cannot grow while its guest runs, with nothing changed */
+  requireGrowsRunning(): void {
+    if (!this.capabilities.resize) throw refusals.unsupportedOperation(this, "resizing");
+  }
+
+  /**
+   * Makes the storage of a disk that a running guest has open larger, as far as its hypervisor does not do that itself. Idempotent.
+   * @throws `NoSpace`, with nothing changed
+   */
+  async growBelow(_virtualSize: bigint, _ctx: OpContext): Promise<void> {}
 
   /**
    * What shows that the stored key is this disk's: an active mapping made with it, a file system behind it. Undefined:

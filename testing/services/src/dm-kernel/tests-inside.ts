@@ -89,6 +89,7 @@ async function runInside(
       env: {
         LUKSMITH_TEST_VG: group.name,
         PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+        ...passedOn(),
         CI: "1",
         NODE_COMPILE_CACHE: "/tmp/node-compile-cache",
         NO_COLOR: "1",
@@ -103,6 +104,17 @@ async function runInside(
   const { testResults } = JSON.parse(json) as { testResults: readonly ReportedFile[] };
   if (testResults.length === 0) throw new Error(`no tests in ${where}:\n${said}`);
   return testResults;
+}
+
+/** What says how much a sweep does. */
+function passedOn(): Readonly<Record<string, string>> {
+  const names = ["LUKSMITH_INSTANTS", "LUKSMITH_KILLS", "LUKSMITH_LIVES", "LUKSMITH_SEED"];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 function escapeRegExp(text: string): string {

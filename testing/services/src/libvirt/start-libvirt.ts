@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { CACHE } from "./cache-directory.ts";
 import { LibvirtEnv, type LibvirtInfo } from "./libvirt-env.ts";
 import { type DaemonSignal, LibvirtProcess } from "./libvirt-process.ts";
-import { writeConfiguration } from "./write-configuration.ts";
+import { type LibvirtOptions, writeConfiguration } from "./write-configuration.ts";
 
 const START_TIMEOUT_MS = 60_000;
 
@@ -55,13 +55,13 @@ export class OwnLibvirt extends LibvirtEnv implements AsyncDisposable {
 }
 
 /** Starts a libvirtd with state of its own, next to others. If it does not come up, nothing stays. */
-export async function startLibvirt(): Promise<OwnLibvirt> {
+export async function startLibvirt(options: LibvirtOptions = {}): Promise<OwnLibvirt> {
   if (process.getuid?.() !== 0) throw new Error("startLibvirt() makes namespaces, for which it must be root");
   const stateDirectory = await mkdtemp(join(tmpdir(), "lv-"));
   // libvirt asks QEMU what it can do, which takes seconds, and keeps the answers for each version of both.
   const capabilities = join(CACHE, "libvirt-capabilities");
   await mkdir(capabilities, { recursive: true });
-  await writeConfiguration(stateDirectory);
+  await writeConfiguration(stateDirectory, options);
   const daemon = new LibvirtProcess(stateDirectory, capabilities);
   const environment = new OwnLibvirt({ stateDirectory }, daemon);
   try {

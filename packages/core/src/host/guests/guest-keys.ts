@@ -1,6 +1,6 @@
 import { isLuksmithError } from "../../errors/luksmith-error.ts";
 import type { GuestKey } from "../../guest/hypervisor.ts";
-import { hasHeader } from "../../image/image-disk.ts";
+import { hasHeader, isDecryptedByHost } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { InstanceRecord } from "../../journal/inventory.ts";
 import type { ReadableHost } from "../host.ts";
@@ -16,8 +16,9 @@ const NOT_NOW: ReadonlySet<string> = new Set([
 /** What a guest needs to have its disks opened. */
 export function guestKeys({ uuid, disks }: Pick<InstanceRecord, "uuid" | "disks">): readonly GuestKey[] {
   const own = disks.flatMap((disk): GuestKey[] => {
-    // What has no header is opened by the host, before the hypervisor sees it.
-    const secretId = hasHeader(disk) ? disk.encryption?.secretId : undefined;
+    // The host opens it before the hypervisor sees it: what has no header always, others where it is told to.
+    const secretId =
+      hasHeader(disk) && !isDecryptedByHost(disk.source) ? disk.encryption?.secretId : undefined;
     return secretId ? [{ secretId, use: { kind: "disk", instanceUuid: uuid, diskUuid: disk.uuid } }] : [];
   });
   const bases = new Set(disks.flatMap(({ source }) => source.backing?.secretId ?? []));

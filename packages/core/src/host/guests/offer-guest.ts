@@ -1,9 +1,11 @@
 import { LuksmithError } from "../../errors/luksmith-error.ts";
+import { isDecryptedByHost } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { DiskRecord } from "../../journal/inventory.ts";
 import type { Hypervisor } from "../../guest/hypervisor.ts";
 import type { LiveMigration } from "../../guest/live-migration.ts";
 import { isMoving, type WritableHost } from "../host.ts";
+import { closeDisks } from "./guest-disks.ts";
 import { describeGuest } from "./describe-guest.ts";
 import { type FoundGuest, findGuest, isUp } from "./find-guest.ts";
 import type { MoveDocument } from "./move-document.ts";
@@ -25,6 +27,8 @@ export async function offerGuest(host: WritableHost, uuid: string, ctx: OpContex
       { details: { guest: uuid } },
     );
   }
+  // Whoever copies them reads the storage, past what a mapping may still hold back.
+  await closeDisks(host, found.instance, ctx);
   const overlay = found.instance.disks.find(({ source }) => source.backing);
   if (overlay) throw standsOnBase(uuid, overlay);
   host.inventory.guests.setMoving(uuid, "offered");
@@ -49,6 +53,8 @@ export async function offerLive(host: WritableHost, uuid: string, ctx: OpContext
       { details: { guest: uuid } },
     );
   }
+  const opened = found.instance.disks.find(({ source }) => isDecryptedByHost(source));
+  if (opened) throw decryptedHere(uuid, opened);
   const document = describeGuest(found);
   // What was begun stays in doubt until the guest has been seen on one side.
   if (found.guest.moving !== "sending") host.inventory.guests.setMoving(uuid, "leaving");
@@ -75,6 +81,14 @@ export function requireLive({ name, live }: Hypervisor): LiveMigration {
   throw new LuksmithError(
     "UnsupportedOperation",
     `${name} cannot send running guests to other hosts; stop the guest, and offer it without --live`,
+  );
+}
+
+function decryptedHere(uuid: string, { name, path }: DiskRecord): LuksmithError {
+  return new LuksmithError(
+    "UnsupportedOperation",
+    `the kernel of this host decrypts ${path} for guest ${uuid} ([luksmith] decryption = dm-crypt), so QEMU cannot send it elsewhere while the guest runs; stop the guest and offer it without --live, or start it again under decryption = qemu`,
+    { details: { instance: uuid, disk: name } },
   );
 }
 

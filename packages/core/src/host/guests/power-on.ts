@@ -1,8 +1,9 @@
 import type { OpContext } from "../../image/op-context.ts";
+import type { InstanceRecord } from "../../journal/inventory.ts";
 import type { Operation } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
-import { imageOf } from "../operations/resize-disk.ts";
 import { type FoundGuest, isUp } from "./find-guest.ts";
+import { closeDisks, readyDisks } from "./guest-disks.ts";
 import { giveKeys } from "./guest-keys.ts";
 import { definitionNow } from "./rescue-view.ts";
 import { startDefined } from "./start-defined.ts";
@@ -10,15 +11,19 @@ import { startDefined } from "./start-defined.ts";
 /**
  * Starts a guest that is off: its disks are proven ours and made ready, the hypervisor gets its keys and its definition, each as it is
  * now. A start that fails leaves no guest that hangs.
+ * @returns the instance with where the guest finds its disks
  * @throws `DiskNotFound`, `DiskReplaced`, what `giveKeys` throws, and what the hypervisor's `start` throws
  */
-export async function powerOn(host: WritableHost, found: FoundGuest, ctx: OpContext): Promise<void> {
-  const { instance } = found;
+export async function powerOn(
+  host: WritableHost,
+  found: FoundGuest,
+  ctx: OpContext,
+): Promise<InstanceRecord> {
   const services = await host.services();
   const { hypervisor } = services;
-  for (const disk of instance.disks) await (await imageOf(host, disk, ctx)).activate(ctx);
+  const instance = await readyDisks(host, found.instance, ctx);
   await giveKeys(services, instance, "all", ctx);
-  await hypervisor.define(definitionNow(hypervisor, found, host.config), ctx);
+  await hypervisor.define(definitionNow(hypervisor, { ...found, instance }, host.config), ctx);
   try {
     await startDefined(services, instance, ctx);
   } catch (error) {
@@ -28,6 +33,7 @@ export async function powerOn(host: WritableHost, found: FoundGuest, ctx: OpCont
     });
     throw error;
   }
+  return instance;
 }
 
 /** What failed shall not leave a guest off that ran. */
@@ -39,6 +45,23 @@ export async function backOn(host: WritableHost, found: FoundGuest, ctx: OpConte
   } catch (error) {
     ctx.log.error({ instance: found.instance.uuid, err: error }, "could not start the guest again");
   }
+}
+
+/** What failed shall not leave disks open of a guest that was off. */
+export async function closeAgain(
+  host: WritableHost,
+  { instance }: FoundGuest,
+  ctx: OpContext,
+): Promise<void> {
+  const steady = { ...ctx, signal: new AbortController().signal };
+  // As they are recorded now: where the guest finds them may have been noted meanwhile.
+  const now = host.inventory.instance(instance.uuid) ?? instance;
+  await closeDisks(host, now, steady).catch((error: unknown) => {
+    ctx.log.error(
+      { instance: instance.uuid, err: error },
+      "could not close the disks of a guest that is off",
+    );
+  });
 }
 
 /** Ends a start or a hard reboot by what has become of the guest. Idempotent. */
@@ -55,6 +78,8 @@ export async function settlePower(
   }
   // A start that a killed process has asked for may still be under way.
   await hypervisor.destroy(uuid, ctx);
+  const instance = host.inventory.instance(uuid);
+  if (instance) await closeDisks(host, instance, ctx);
   operation.end("undone");
 }
 

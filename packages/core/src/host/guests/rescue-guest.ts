@@ -16,7 +16,7 @@ import { sagaStep } from "../operations/steps.ts";
 import { takeBack } from "../operations/undo.ts";
 import { type FoundGuest, findGuest, isUp } from "./find-guest.ts";
 import { guestKeys } from "./guest-keys.ts";
-import { backOn, powerOn } from "./power-on.ts";
+import { backOn, closeAgain, powerOn } from "./power-on.ts";
 import { RESCUE_DISK, rescueInfo } from "./rescue-view.ts";
 import { powerOff } from "./stop-guest.ts";
 
@@ -70,9 +70,10 @@ export async function rescueGuest(
     );
     await powerOff(services.hypervisor, uuid, new Date(Date.now() + options.timeoutMs), ctx);
     const rescued = inRescue(host, found, record);
-    await powerOn(host, rescued, ctx);
+    const { disks } = await powerOn(host, rescued, ctx);
+    const shown = disks.find(({ name }) => name === RESCUE_DISK) ?? record;
     operation.end("done", () => {
-      host.inventory.addDisk(record, rescued.instance.disks.length);
+      host.inventory.addDisk(shown, disks.length);
       host.inventory.guests.setRescued(uuid, rescued.instance.diskInfo);
       host.inventory.guests.setWanted(uuid, "on");
     });
@@ -81,6 +82,7 @@ export async function rescueGuest(
   } catch (error) {
     const raised = await takeBack(services, operation, error, ctx, secrets);
     if (wasUp) await backOn(host, found, ctx);
+    else await closeAgain(host, found, ctx);
     throw raised;
   }
 }

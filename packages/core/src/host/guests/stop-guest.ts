@@ -5,6 +5,7 @@ import type { GuestRecord } from "../../journal/guests.ts";
 import type { OpenOperation, Operation } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import { findGuest, isUp } from "./find-guest.ts";
+import { closeDisks } from "./guest-disks.ts";
 
 const POLL_MS = 100;
 
@@ -57,6 +58,7 @@ async function finish(
 ): Promise<void> {
   const { hypervisor } = await host.services();
   await powerOff(hypervisor, uuid, new Date(until), ctx);
+  await closeDisks(host, findGuest(host, uuid).instance, ctx);
   operation.end("done", () => host.inventory.guests.setWanted(uuid, "off"));
 }
 

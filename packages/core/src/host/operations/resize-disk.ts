@@ -44,10 +44,13 @@ export async function resizeDisk(
   const image = await imageOf(host, record, ctx);
   const data = { disk: record.uuid, to: String(virtualSize) };
   const hypervisor = await runningUnder(host, instance.uuid, ctx);
+  if (hypervisor) image.requireGrowsRunning();
   const operation = host.journal.begin("resize", instance.uuid, ctx, data);
   try {
-    if (hypervisor) await hypervisor.grow(instance.uuid, deviceOf(instance, record.name), virtualSize, ctx);
-    else await image.resize(virtualSize, ctx);
+    if (hypervisor) {
+      await image.growBelow(virtualSize, ctx);
+      await hypervisor.grow(instance.uuid, deviceOf(instance, record.name), virtualSize, ctx);
+    } else await image.resize(virtualSize, ctx);
   } catch (error) {
     // What cannot be settled now stays in the journal for recovery; the first error is the one to tell.
     await settle(host, operation, record, virtualSize, ctx).catch((second: unknown) =>
