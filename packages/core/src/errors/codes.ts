@@ -95,6 +95,10 @@ export const ERROR_CODES = {
   KeyManagerUnavailable: "unavailable",
   SecretScopeMismatch: "permission",
   SecretInUse: "conflict",
+  // statements
+  SigningKeyUnsafe: "config",
+  SignatureInvalid: "integrity",
+  SignerUnknown: "integrity",
   // OpenStack
   TokenMissing: "permission",
   TokenRefused: "permission",
