@@ -6,6 +6,7 @@ import {
   type AllocateImage,
   type DiskIdentity,
   type DiskSource,
+  type Disposal,
   type HeaderStore,
   Image,
   type ImageDisk,
@@ -62,6 +63,24 @@ export class VolumeImage extends Image {
 
   source(): DiskSource {
     return { type: "block", dev: this.path, format: "raw", dataOffset: this.#dataOffset };
+  }
+
+  override get disposal(): Disposal {
+    const { clear, clearBytes, thin } = this.#settings;
+    const part = clearBytes === 0 ? "whole" : `for its first ${clearBytes} bytes`;
+    const how = thin
+      ? "discarded"
+      : clear === "zero"
+        ? "overwritten with zeros"
+        : "overwritten with noise three times";
+    return {
+      how: `the volume was ${clear === "none" ? "" : `${how}, ${part}, and `}removed; LVM passes that on to the device only where lvm.conf says issue_discards`,
+      elsewhere: [
+        "snapshots of the volume that somebody else made, thin ones above all",
+        "mirrors and replicas below the volume group",
+        "cells of a flash device that were replaced when they were overwritten",
+      ],
+    };
   }
 
   spaceNeeded(contentBytes: bigint): bigint {

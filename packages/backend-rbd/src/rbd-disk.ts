@@ -1,6 +1,7 @@
 import {
   type DiskIdentity,
   type DiskSource,
+  type Disposal,
   Image,
   type ImageDisk,
   type ImageServices,
@@ -52,6 +53,16 @@ export abstract class RbdDisk extends Image {
       ctx,
     );
     return id === null ? undefined : { image: id };
+  }
+
+  override get disposal(): Disposal {
+    return {
+      how: "the image was removed with its snapshots, in Ceph's trash too",
+      elsewhere: [
+        "images that were mirrored, exported or copied to another cluster or pool, and clones that were flattened",
+        "replicas on OSDs that are out of the cluster, and cells of flash devices that were replaced",
+      ],
+    };
   }
 
   spaceNeeded(contentBytes: bigint): bigint {

@@ -80,7 +80,9 @@ export {
   type StorageBases,
 } from "./image/image-backend.ts";
 export { type CreateImage, Image, type NewKey } from "./image/image.ts";
-export type { AllocateImage } from "./image/image-hooks.ts";
+export type { Attempt, Erasure } from "./image/erasure.ts";
+export type { HeaderFacts } from "./image/header-facts.ts";
+export type { AllocateImage, Disposal } from "./image/image-hooks.ts";
 export type { KeySlotMark } from "./image/key-change.ts";
 export type { BaseChoice, OverlayHooks, StandingHooks } from "./image/overlay-hooks.ts";
 export { copyContent } from "./image/disk-content-copy.ts";

@@ -1,6 +1,6 @@
 import { type ListDocument, listDocument } from "../output/list-document.ts";
 import { formatBytes } from "../output/format-bytes.ts";
-import { table } from "../output/table.ts";
+import { printable, table } from "../output/table.ts";
 import type { Session } from "../session.ts";
 
 export async function list(session: Session): Promise<void> {
@@ -9,7 +9,7 @@ export async function list(session: Session): Promise<void> {
   await session.print(document, () => describeList(document));
 }
 
-function describeList({ instances, snapshots }: ListDocument): string {
+function describeList({ instances, snapshots, unfinished }: ListDocument): string {
   if (instances.length + snapshots.length === 0) return "nothing was made on this host\n";
   const disks = instances.flatMap(({ uuid, name, pending, disks: own }) =>
     own.map((disk) => [
@@ -35,6 +35,21 @@ function describeList({ instances, snapshots }: ListDocument): string {
   const tables = [
     disks.length > 0 ? table(["INSTANCE", "NAME", ...tail], disks) : "",
     rows.length > 0 ? table(["SNAPSHOT", "OF INSTANCE", ...tail], rows) : "",
+    describeUnfinished(unfinished),
   ];
   return tables.filter((text) => text !== "").join("\n");
+}
+
+/** What waits, for the key manager mostly: until then its passphrases are there still. */
+export function describeUnfinished(unfinished: ListDocument["unfinished"]): string {
+  if (unfinished.length === 0) return "";
+  const rows = unfinished.map(({ kind, subject, since, tries, tried_at, secrets, error }) => [
+    kind,
+    subject,
+    since,
+    `${tries} times, ${tried_at}`,
+    String(secrets.length),
+    printable(error),
+  ]);
+  return table(["UNFINISHED", "OF", "SINCE", "TRIED", "PASSPHRASES", "ERROR"], rows);
 }

@@ -10,6 +10,7 @@ import { addInstanceCommands } from "./instance-commands.ts";
 import { addLegacyCommands } from "./legacy-commands.ts";
 import { addMaintenanceCommands } from "./maintenance-commands.ts";
 import { addMoveCommands } from "./move-commands.ts";
+import { addReceiptCommands } from "./receipt-commands.ts";
 import { addTraitCommands } from "./trait-commands.ts";
 import { version } from "../version.ts";
 
@@ -41,6 +42,7 @@ export function buildProgram(dispatch: Dispatch, said: Said): Command {
   addMoveCommands(program, dispatch);
   addDiskCommands(program, dispatch);
   addMaintenanceCommands(program, dispatch);
+  addReceiptCommands(program, dispatch);
   addLegacyCommands(program, dispatch);
   addCacheCommands(program, dispatch);
   addTraitCommands(program, dispatch);

@@ -32,6 +32,19 @@ const instance = {
   disks: z.array(DiskSchema),
 };
 export const InstanceSchema = z.object({ ...instance, disk_info: json, block_device_info: json });
+export const TombstoneSchema = z.object({
+  operation: z.string(),
+  kind: z.string(),
+  subject: uuid.meta({ description: "The instance's or snapshot's." }),
+  since: time,
+  tries: z.int().min(1),
+  tried_at: time,
+  error: z.string().meta({ description: "Why it could not be ended the last time." }),
+  erased: z.array(uuid).meta({ description: "Disks that are erased for certain." }),
+  secrets: z.array(uuid).meta({ description: "Passphrases that go; some may be gone." }),
+});
+const unfinished = z.array(TombstoneSchema).meta({ description: "What is tried again until it is done." });
+export const ShownInstanceSchema = InstanceSchema.extend({ unfinished });
 const plainDisk = { name: z.string(), path: z.string(), bytes };
 export const LegacyListSchema = z.object({
   instances: z.array(
@@ -117,6 +130,7 @@ export const SnapshotSchema = z.object({
 export const ListSchema = z.object({
   instances: z.array(z.object(instance)),
   snapshots: z.array(SnapshotSchema),
+  unfinished,
 });
 export const DeletedSchema = z.object({ uuid, kind: z.enum(["instance", "snapshot"]) });
 export const RekeyedSchema = z.object({ uuid, disks: z.array(DiskSchema) });

@@ -57,6 +57,7 @@ export const ERROR_CODES = {
   DiskNotFound: "not-found",
   DiskReplaced: "integrity",
   DiskNotProven: "integrity",
+  DiskNotErased: "integrity",
   CannotShrink: "unsupported",
   ImageNotFound: "not-found",
   ImageUnacceptable: "input",
@@ -99,6 +100,7 @@ export const ERROR_CODES = {
   SigningKeyUnsafe: "config",
   SignatureInvalid: "integrity",
   SignerUnknown: "integrity",
+  ReceiptNotFound: "not-found",
   // OpenStack
   TokenMissing: "permission",
   TokenRefused: "permission",

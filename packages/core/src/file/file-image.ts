@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { Image } from "../image/image.ts";
+import type { Disposal } from "../image/image-hooks.ts";
 import type { DiskIdentity, ImageDisk } from "../image/image-disk.ts";
 import type { ImageServices } from "../image/image-backend.ts";
 import type { OpContext } from "../image/op-context.ts";
@@ -7,6 +8,7 @@ import type { Rollback, UndoRecord } from "../image/rollback.ts";
 import { sameIdentity } from "../image/same-identity.ts";
 import { copyFile } from "./copy-file.ts";
 import { fileIdentity } from "./file-identity.ts";
+import { FILE_DISPOSAL } from "./file-disposal.ts";
 import { freeSpace } from "./free-space.ts";
 import { lockHolders } from "./lock-holders.ts";
 import { renameFile } from "./rename-file.ts";
@@ -38,6 +40,10 @@ export abstract class FileImage extends Image {
 
   override rename(identity: DiskIdentity, name: string, _ctx: OpContext): Promise<void> {
     return renameFile(this.path, join(dirname(this.path), name), identity);
+  }
+
+  override get disposal(): Disposal {
+    return FILE_DISPOSAL;
   }
 
   spaceFree(_ctx: OpContext): Promise<bigint | undefined> {

@@ -71,7 +71,9 @@ export {
   createInstance,
   deleteById,
   diagnose,
+  exportReceipts,
   findInstance,
+  findReceipt,
   flattenDisk,
   inspectContainer,
   invoker,
@@ -79,6 +81,7 @@ export {
   answerProbe,
   guardedImport,
   probeInThread,
+  listReceipts,
   parseRequest,
   previewCreate,
   reportTraits,
@@ -87,9 +90,15 @@ export {
   resizeDisk,
   revealSecret,
   showTraits,
+  signingKey,
   snapshotDisk,
   verifyDisks,
+  verifyReceipt,
 } from "./operations.ts";
+export type { EraseReceipt } from "./receipts/erase-receipt.ts";
+export type { ExportedReceipt } from "./receipts/export-receipts.ts";
+export type { StoredReceipt, VerifiedReceipt } from "./receipts/read-receipts.ts";
+export { type Tombstone, tombstones } from "./tombstones.ts";
 export type { CacheEntry, Pruned } from "../images/cache/prune-cache.ts";
 export type { Download, PrunedDownload } from "../images/image-downloads.ts";
 export type { GuestRecord, WantedPower } from "../journal/guests.ts";

@@ -74,6 +74,15 @@ export const rebaseDisk = lazily(async () => (await import("./operations/rebase-
 export const rekeyDisks = lazily(async () => (await import("./operations/rekey-disks.ts")).rekeyDisks);
 export const snapshotDisk = lazily(async () => (await import("./operations/snapshot-disk.ts")).snapshotDisk);
 export const deleteById = lazily(async () => (await import("./operations/delete-by-id.ts")).deleteById);
+export const listReceipts = lazily(async () => (await import("./receipts/read-receipts.ts")).listReceipts);
+export const findReceipt = lazily(async () => (await import("./receipts/read-receipts.ts")).findReceipt);
+export const verifyReceipt = lazily(async () => (await import("./receipts/read-receipts.ts")).verifyReceipt);
+export const exportReceipts = lazily(
+  async () => (await import("./receipts/export-receipts.ts")).exportReceipts,
+);
+export const signingKey = lazily(
+  async () => (await import("./receipts/public-signing-key.ts")).publicSigningKey,
+);
 export const revealSecret = lazily(async () => (await import("./operations/reveal-secret.ts")).revealSecret);
 /** Who runs this process, for the audit trail. */
 export const invoker = lazily(async () => (await import("./operations/reveal-secret.ts")).invoker);

@@ -41,6 +41,14 @@ export interface AllocateImage {
   readonly named?: () => void;
 }
 
+/** What becomes of a disk's storage, in sentences for people. */
+export interface Disposal {
+  /** What is done: `the file is unlinked`. */
+  readonly how: string;
+  /** Copies of what was erased that there may be all the same, of which this backend cannot know. */
+  readonly elsewhere: readonly string[];
+}
+
 /** The mechanism below `Image`: what a backend implements, and what the base class looks at before it acts. */
 export abstract class ImageHooks {
   readonly disk: ImageDisk;
@@ -116,6 +124,11 @@ export abstract class ImageHooks {
    * disk while its guest runs. Left out: such copies are raw.
    */
   makeCopyTarget?(file: NewFile, target: SnapshotTarget): Promise<void>;
+
+  /** What `destroy` does to the storage, and where it cannot reach; for receipts. */
+  get disposal(): Disposal {
+    return { how: "removed by its backend", elsewhere: [] };
+  }
 
   /** Only of a backend whose disks stand on bases (`overlays`). */
   protected get overlay(): OverlayHooks | undefined {

@@ -3,6 +3,8 @@ import { LuksmithError } from "../errors/luksmith-error.ts";
 import { createEncrypted } from "./create-encrypted.ts";
 import type { ImageSource } from "./disk-content.ts";
 import { eraseHeader } from "./erase-header.ts";
+import { eraseAndProve, type Erasure } from "./erasure.ts";
+import { type HeaderFacts, tryHeaderFacts } from "./header-facts.ts";
 import { type DiskIdentity, hasHeader } from "./image-disk.ts";
 import { ImagePlaces } from "./image-places.ts";
 import * as refusals from "./image-refusals.ts";
@@ -14,6 +16,9 @@ import type { Rollback, UndoRecord } from "./rollback.ts";
 import { sameIdentity } from "./same-identity.ts";
 import { verifyDisk } from "./verify.ts";
 import type { VerifyReport } from "./verify-report.ts";
+
+/** What every storage can read, and holds the whole LUKS header. */
+const HEADER_SECTORS = 8;
 
 export interface CreateImage {
   readonly source: ImageSource;
@@ -156,14 +161,22 @@ export abstract class Image extends ImagePlaces {
   async erase(ctx: OpContext): Promise<void> {
     await this.requireIdle(ctx);
     await this.removeHeaderCopies(ctx);
-    await this.eraseKeys(ctx);
+    if (!hasHeader(this.disk)) return;
+    await using header = await this.header(ctx);
+    await eraseHeader(header, this.payloadOffset, ctx);
   }
 
   /**
-   * Erases, then removes the disk if it still is `identity`. Idempotent: a disk that is gone is success.
-   * @throws `DiskReplaced`, `DiskInUse`
+   * Erases, shows that nothing opens the disk any more, then removes it if it still is `identity`. Idempotent: a disk that is
+   * gone is success.
+   * @param erased told of a disk with a header before it is removed; without it the stored passphrase is not tried
+   * @throws `DiskReplaced`, `DiskInUse`; `DiskNotErased`: it was not removed
    */
-  async remove(identity: DiskIdentity, ctx: OpContext): Promise<void> {
+  async remove(
+    identity: DiskIdentity,
+    ctx: OpContext,
+    erased?: (erasure: Erasure) => Promise<void> | void,
+  ): Promise<void> {
     const found = await this.identify(ctx);
     if (found && !sameIdentity(found, identity)) {
       throw refusals.diskReplaced(this, "it is not the one this removal began with");
@@ -173,7 +186,10 @@ export abstract class Image extends ImagePlaces {
       await this.requireIdle(ctx);
       // First: what is overwritten while a snapshot has it, stays in that.
       await this.removeHeaderCopies(ctx, identity);
-      await this.eraseKeys(ctx, identity);
+      if (hasHeader(this.disk)) {
+        const erasure = await this.eraseForGood(identity, erased !== undefined, ctx);
+        await erased?.(erasure);
+      }
     }
     // Also for a disk that is gone: a removal that was cut short may have left what was around it.
     await this.destroy(identity, ctx);
@@ -191,9 +207,17 @@ export abstract class Image extends ImagePlaces {
     return found;
   }
 
-  private async eraseKeys(ctx: OpContext, expected?: DiskIdentity): Promise<void> {
-    if (!hasHeader(this.disk)) return;
+  /** What the disk's header says now, for receipts; undefined: it has none that can be read. */
+  async headerFacts(ctx: OpContext): Promise<HeaderFacts | undefined> {
+    if (!hasHeader(this.disk)) return undefined;
+    await using header = await this.header(ctx);
+    return tryHeaderFacts(await header.read(0, HEADER_SECTORS * 512, ctx));
+  }
+
+  private async eraseForGood(expected: DiskIdentity, tried: boolean, ctx: OpContext): Promise<Erasure> {
+    const { label, payloadOffset } = this;
+    const secretId = tried ? (this.disk.encryption?.secretId ?? undefined) : undefined;
     await using header = await this.header(ctx, expected);
-    await eraseHeader(header, this.payloadOffset, ctx);
+    return await eraseAndProve({ label, secretId, payloadOffset }, header, this.services, ctx);
   }
 }

@@ -4,8 +4,10 @@ import type { DiskEncryption, DiskIdentity, DiskSource, ImageDisk } from "../ima
 import { GuestInventory } from "./guests.ts";
 import { withEncryption } from "./nova-documents.ts";
 import { diskOf, optional, snapshotOf } from "./inventory-rows.ts";
+import { ReceiptInventory } from "./receipts.ts";
 import { ReencryptionInventory } from "./reencryptions.ts";
 import type { Row, StateDatabase } from "./state-database.ts";
+import { type WaitingOperation, waitingOperations } from "./waiting-operations.ts";
 
 export interface InstanceRecord {
   readonly uuid: string;
@@ -211,6 +213,15 @@ export class Inventory {
 
   get reencryptions(): ReencryptionInventory {
     return new ReencryptionInventory(this.#database);
+  }
+
+  get receipts(): ReceiptInventory {
+    return new ReceiptInventory(this.#database);
+  }
+
+  /** What recovery could not end as yet, oldest first. */
+  waiting(): readonly WaitingOperation[] {
+    return waitingOperations(this.#database);
   }
 
   addSnapshot(record: SnapshotRecord): void {

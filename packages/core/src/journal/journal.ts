@@ -259,6 +259,18 @@ export class Operation {
     this.#tell("undoing");
   }
 
+  /** Its end was tried and failed, and will be tried again; durable when it returns. */
+  failed(error: string): void {
+    this.#database.transaction(() =>
+      this.#database.run(
+        "UPDATE operation SET tries = tries + 1, tried_at = ?, error = ? WHERE id = ? AND state IN ('running', 'undoing')",
+        new Date().toISOString(),
+        error,
+        this.id,
+      ),
+    );
+  }
+
   /** Ends the operation together with `change`, in one transaction. */
   end(state: "done" | "undone", change: () => void = () => {}): void {
     this.#database.transaction(() => {

@@ -151,4 +151,17 @@ export const MIGRATIONS: readonly string[] = [
     line TEXT NOT NULL
   ) STRICT;
   `,
+  // Signed receipts of erasures; and how often the end of an operation was tried.
+  `
+  CREATE TABLE receipt (
+    id TEXT PRIMARY KEY,
+    disk TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    issued_at TEXT NOT NULL,
+    envelope TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX receipt_age ON receipt (issued_at);
+  ALTER TABLE operation ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE operation ADD COLUMN tried_at TEXT;
+  `,
 ];

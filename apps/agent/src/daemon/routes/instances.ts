@@ -1,15 +1,17 @@
 import { findInstance, parseRequest, previewCreate } from "@luksmith/core/host";
-import { create, wholeInstanceDocument } from "../../actions/create.ts";
+import { create } from "../../actions/create.ts";
 import { deleteAction } from "../../actions/delete.ts";
 import { rekey } from "../../actions/rekey.ts";
 import { MAX_REQUEST_BYTES } from "../../input/read-request.ts";
 import { listDocument } from "../../output/list-document.ts";
+import { shownDocument } from "../../output/shown-document.ts";
 import { verifyDocument } from "../../output/verify-document.ts";
 import { DeleteQuery, OfInstance } from "../inputs.ts";
 import { type Route, route } from "../route.ts";
 import {
   DeletedSchema,
   InstanceSchema,
+  ShownInstanceSchema,
   ListSchema,
   PlanSchema,
   RekeyedSchema,
@@ -52,10 +54,9 @@ export const INSTANCE_ROUTES: readonly Route[] = [
     tag,
     summary: "An instance with its disks and their XML",
     input: { params: OfInstance },
-    answer: { status: 200, description: "The instance.", schema: InstanceSchema },
+    answer: { status: 200, description: "The instance.", schema: ShownInstanceSchema },
     errors: [404],
-    handle: async ({ params, parts }) =>
-      wholeInstanceDocument(await findInstance(parts.host, params.id), parts.config),
+    handle: async ({ params, parts }) => shownDocument(parts.host, params.id),
   }),
   taskRoute({
     method: "DELETE",

@@ -8,7 +8,7 @@ import type { DiskRecord } from "../../journal/inventory.ts";
 import type { Operation, Step } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
-import { finishDelete } from "../operations/delete-instance.ts";
+import { finishDelete } from "../operations/finish-delete.ts";
 import { requireKeyOwner } from "../operations/key-owner.ts";
 import { requireAbsent } from "../operations/prepare-create.ts";
 import { sagaStep } from "../operations/steps.ts";

@@ -1,9 +1,11 @@
-import { diskToJson } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { Step } from "../../journal/journal.ts";
 import { isMoving, type WritableHost } from "../host.ts";
-import { finishDelete } from "../operations/delete-instance.ts";
+import { finishDelete } from "../operations/finish-delete.ts";
+import { invoker } from "../operations/reveal-secret.ts";
+import { removal } from "../operations/removal.ts";
 import { sagaStep } from "../operations/steps.ts";
+import { requireReceipts } from "../receipts/require-receipts.ts";
 import { type FoundGuest, findGuest, isUp } from "./find-guest.ts";
 import { keysOfOneGuest } from "./guest-keys.ts";
 
@@ -41,17 +43,17 @@ export async function letGo(
   const services = await host.services();
   const running = isUp(await services.hypervisor.state(uuid, ctx));
   const removals: Step[] = [];
+  const receipts = await requireReceipts(host);
   for (const record of keepDisks ? [] : instance.disks) {
     const backend = services.backend(record.backend);
     if (backend.capabilities.shared) continue;
     const image = backend.image(record);
     const identity = await image.requireOurs(record.identity, ctx);
     if (!running) await image.requireIdle(ctx);
-    const data = { backend: record.backend, disk: diskToJson(record), identity: identity ?? null };
-    removals.push(sagaStep({ kind: "remove", data }));
+    removals.push(await removal(record, image, identity, receipts, ctx));
   }
   const keys = keysOfOneGuest(host, instance);
-  const operation = host.journal.begin("delete", uuid, ctx, {}, [
+  const operation = host.journal.begin("delete", uuid, ctx, { operator: invoker() }, [
     sagaStep({ kind: "end-guest", data: { uuid } }),
     ...removals,
     sagaStep({ kind: "take-keys", data: { keys } }),

@@ -6,7 +6,7 @@ import type { Operation, Step } from "../../journal/journal.ts";
 import type { InstanceRequest } from "../../request/instance-request.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
-import { finishDelete } from "../operations/delete-instance.ts";
+import { finishDelete } from "../operations/finish-delete.ts";
 import { makeDisk } from "../operations/make-disk.ts";
 import { planAgain } from "../operations/plan-again.ts";
 import { type PreparedDisk, prepareCreate } from "../operations/prepare-create.ts";

@@ -3,7 +3,7 @@ import { diskToJson } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { Step } from "../../journal/journal.ts";
 import { isMoving, type WritableHost } from "../host.ts";
-import { finishDelete } from "../operations/delete-instance.ts";
+import { finishDelete } from "../operations/finish-delete.ts";
 import { sagaStep } from "../operations/steps.ts";
 import { takeKeys } from "./end-guest.ts";
 import { type FoundGuest, findGuest } from "./find-guest.ts";

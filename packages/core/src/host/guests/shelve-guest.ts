@@ -11,7 +11,7 @@ import type { DiskRecord } from "../../journal/inventory.ts";
 import type { Operation } from "../../journal/journal.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
-import { finishDelete } from "../operations/delete-instance.ts";
+import { finishDelete } from "../operations/finish-delete.ts";
 import { recallPassphrase } from "../operations/recall-passphrase.ts";
 import { imageOf } from "../operations/resize-disk.ts";
 import { sagaStep } from "../operations/steps.ts";

@@ -3,7 +3,7 @@ import { diskToJson } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { GuestRecord } from "../../journal/guests.ts";
 import type { WritableHost } from "../host.ts";
-import { finishDelete } from "../operations/delete-instance.ts";
+import { finishDelete } from "../operations/finish-delete.ts";
 import { requireKeyOwner } from "../operations/key-owner.ts";
 import { sagaStep } from "../operations/steps.ts";
 import { findGuest, isUp } from "./find-guest.ts";

@@ -13,6 +13,7 @@ import type { Operation, Step } from "../../journal/journal.ts";
 import type { Reencryption } from "../../journal/reencryptions.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
+import { noteFailure } from "../operations/note-failure.ts";
 import { readStep, type SagaStep, sagaStep } from "../operations/steps.ts";
 
 /** What an old disk is called while it goes. */
@@ -88,6 +89,7 @@ export async function finishSwap(
     try {
       await carryOut(host, services, readStep(step), steady);
     } catch (error) {
+      noteFailure(operation, error);
       throw unfinished(operation.kind, error);
     }
     disks.add(uuidOf(step) ?? "");

@@ -4,8 +4,11 @@ import type { OpContext } from "../../image/op-context.ts";
 import { sameIdentity } from "../../image/same-identity.ts";
 import type { SnapshotRecord } from "../../journal/inventory.ts";
 import type { WritableHost } from "../host.ts";
-import { type DeleteOptions, diskMissing, finishDelete } from "./delete-instance.ts";
+import { requireReceipts } from "../receipts/require-receipts.ts";
+import { type DeleteOptions, diskMissing } from "./delete-instance.ts";
+import { finishDelete } from "./finish-delete.ts";
 import { requireKeyOwner } from "./key-owner.ts";
+import { invoker } from "./reveal-secret.ts";
 import { sagaStep } from "./steps.ts";
 
 /**
@@ -35,12 +38,13 @@ export async function deleteSnapshot(
     await requireKeyOwner(services.keys, instanceUuid, host.inventory.instance(instanceUuid)?.projectId, ctx);
   }
   const erase = snapshot.encryption !== undefined && snapshot.format === "raw";
-  const file = sagaStep({
-    kind: "remove-file",
-    data: { path: snapshot.path, identity: snapshot.identity, erase },
-  });
+  await requireReceipts(host);
+  const { uuid, path, identity } = snapshot;
   const secretId = snapshot.encryption?.secretId;
+  const secret = secretId ? { secretId } : {};
+  const file = sagaStep({ kind: "remove-file", data: { path, identity, erase, uuid, ...secret } });
   const steps = secretId ? [file, sagaStep({ kind: "forget", data: { id: secretId } })] : [file];
-  const operation = host.journal.begin("delete-snapshot", snapshot.uuid, ctx, {}, steps);
+  const data = { operator: invoker() };
+  const operation = host.journal.begin("delete-snapshot", snapshot.uuid, ctx, data, steps);
   await finishDelete(host, services, operation, snapshot.uuid, ctx);
 }

@@ -7,9 +7,10 @@ import { finishArrival, hasArrived } from "../guests/adopt-guest.ts";
 import { settlePower } from "../guests/power-on.ts";
 import { finishStop } from "../guests/stop-guest.ts";
 import { finishSwap } from "../legacy/swap-disk.ts";
-import { finishDelete } from "./delete-instance.ts";
+import { finishDelete } from "./finish-delete.ts";
 import { settleOpenBase } from "./flatten-disk.ts";
 import { settleOpenSend } from "../guests/send-guest.ts";
+import { noteFailure } from "./note-failure.ts";
 import { finishRekey, rekeyIsInForce } from "./rekey-disks.ts";
 import { settleOpenResize } from "./resize-disk.ts";
 import { undoSteps } from "./undo.ts";
@@ -51,6 +52,9 @@ export async function recover(host: WritableHost, ctx: OpContext, of?: string): 
       ctx.log.warn({ operation, kind, subject, outcome }, "ended what an earlier process left unfinished");
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
+      // Who raises that has noted it.
+      const noted = isLuksmithError(error) && error.code === "EphemeralEncryptionCleanupFailed";
+      if (!noted) noteFailure(host.journal.resume(open), error);
       operations.push({
         operation,
         kind,

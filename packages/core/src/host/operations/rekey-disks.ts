@@ -10,6 +10,7 @@ import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 import { takeKeys } from "../guests/end-guest.ts";
 import { giveKeys, guestKeys } from "../guests/guest-keys.ts";
+import { noteFailure } from "./note-failure.ts";
 import { OperationSecrets } from "./operation-secrets.ts";
 import { diskOf, imageOf } from "./resize-disk.ts";
 import { readStep, type SagaStep, sagaStep } from "./steps.ts";
@@ -109,6 +110,7 @@ export async function finishRekey(
   try {
     for (const step of operation.steps) await carryOut(services, readStep(step), steady);
   } catch (error) {
+    noteFailure(operation, error);
     const reason = error instanceof Error ? error.message : String(error);
     throw new LuksmithError(
       "EphemeralEncryptionCleanupFailed",

@@ -1,6 +1,7 @@
 import { diskFromJson } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import { sameIdentity } from "../../image/same-identity.ts";
+import type { ErasureLog } from "../receipts/erasure-log.ts";
 import type { HostServices } from "../host-services.ts";
 import type { SagaStep } from "./steps.ts";
 
@@ -10,6 +11,7 @@ type Replace = Extract<SagaStep, { readonly kind: "replace" }>["data"];
 export async function replaceDisk(
   services: HostServices,
   { old, waiting, name }: Replace,
+  erasures: ErasureLog,
   ctx: OpContext,
 ): Promise<void> {
   const next = diskFromJson(waiting.disk);
@@ -17,7 +19,8 @@ export async function replaceDisk(
   const found = await backend.image({ ...next, name }).identify(ctx);
   const done = found !== undefined && sameIdentity(found, waiting.identity);
   if (!done && old.identity) {
-    await services.backend(old.backend).image(diskFromJson(old.disk)).remove(old.identity, ctx);
+    const image = services.backend(old.backend).image(diskFromJson(old.disk));
+    await image.remove(old.identity, ctx, erasures.recorder(image.disk.uuid));
   }
   await backend.image(next).rename?.(waiting.identity, name, ctx);
 }

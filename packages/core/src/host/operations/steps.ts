@@ -1,4 +1,6 @@
 import type { GuestKey } from "../../guest/hypervisor.ts";
+import type { Erasure } from "../../image/erasure.ts";
+import type { HeaderFacts } from "../../image/header-facts.ts";
 import type { DiskIdentity } from "../../image/image-disk.ts";
 import type { KeySlotMark } from "../../image/key-change.ts";
 import type { UndoRecord } from "../../image/rollback.ts";
@@ -21,8 +23,16 @@ export type SagaStep =
   | { readonly kind: "secret-made"; readonly data: { readonly id: string } }
   /** A backend is about to make something, and knows by this record how to take it back. */
   | { readonly kind: "image"; readonly data: JournaledImage & { readonly record: UndoRecord } }
-  /** A disk is about to be erased and removed; null: it was gone before. */
-  | { readonly kind: "remove"; readonly data: JournaledImage & { readonly identity: DiskIdentity | null } }
+  /** A disk is about to be erased and removed; null: it was gone before. `header`: as it was then. */
+  | {
+      readonly kind: "remove";
+      readonly data: JournaledImage & {
+        readonly identity: DiskIdentity | null;
+        readonly header?: HeaderFacts;
+      };
+    }
+  /** A disk or snapshot was erased, and nothing opens it any more; it is about to be removed. For its receipt. */
+  | { readonly kind: "erased"; readonly data: { readonly uuid: string; readonly erasure: Erasure } }
   /**
    * A disk is about to be erased and removed (null: it was gone before), and then one that waits beside it to get its
    * name.
@@ -40,7 +50,14 @@ export type SagaStep =
   /** A snapshot's file is about to be removed; `erase`: it has a LUKS header at its beginning. */
   | {
       readonly kind: "remove-file";
-      readonly data: { readonly path: string; readonly identity: DiskIdentity; readonly erase: boolean };
+      readonly data: {
+        readonly path: string;
+        readonly identity: DiskIdentity;
+        readonly erase: boolean;
+        /** The snapshot's; absent for a document. */
+        readonly uuid?: string;
+        readonly secretId?: string;
+      };
     }
   /** A copy of a disk in a file, under the disk's own passphrase, is about to be erased and removed. */
   | {
