@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { listReceipts } from "@luksmith/core/host";
 import { describe, expect, test } from "vitest";
 import { runChild, startChild } from "./child/run-child.ts";
 import { addInstance, expectSeen, prepare, sweep } from "./crash-sweep.ts";
@@ -20,9 +21,19 @@ describe("invariant 1: no disk without a key, no key without a disk", () => {
       return { kind: "delete", id };
     });
     expectSeen(swept, ["journal: begin", "unlink", "rmdir", "secret deleted", "journal: done"]);
+    expectSeen(swept, ["journal: erased"]);
     // The last one's last journal entry was durable.
     expect(new Set(swept.recovered.slice(0, -1))).toEqual(new Set(["finished"]));
     expect(swept.recovered.at(-1)).toBe("");
+    // Each round has left two receipts, whoever ended it.
+    await using host = await prepared.temp.read();
+    const receipts = (await listReceipts(host, id)).map(({ receipt }) => receipt);
+    expect(receipts.length).toBe(2 * (swept.recovered.length + 1));
+    for (const { erasure, secret, header_before: before } of receipts) {
+      expect(before?.active_slots).toEqual([0]);
+      expect(erasure?.proof).toMatchObject({ read_back: true, stored_passphrase: "refused" });
+      expect(secret?.deleted_at).toEqual(expect.any(String));
+    }
   });
 
   test("invariant 5: a delete killed before its disks are gone has kept their secrets", async () => {
