@@ -98,7 +98,9 @@ describe("a disk that was erased", { timeout: 120_000 }, () => {
       });
       const { receipt } = await findReceipt(writable, disk?.uuid ?? "");
       const [copy, ...rest] = receipt.remains;
-      expect(copy).toContain(`a copy of the old header and key material (SHA-256 of its 592 bytes: ${receipt.header_before?.sha256})`);
+      expect(copy).toContain(
+        `a copy of the old header and key material (SHA-256 of its 592 bytes: ${receipt.header_before?.sha256})`,
+      );
       expect(rest.join()).toMatch(/backups of the key manager.*flash/s);
       expect(rest.join()).not.toContain("not tried");
       // All that was the header or of the used slot is another now.
@@ -137,7 +139,9 @@ describe("a disk that was erased", { timeout: 120_000 }, () => {
     writeFileSync(stranger, (await signingKey(away)).publicPem);
     await expect(verifyReceipt(away, file, stranger)).rejects.toMatchObject({ code: "SignerUnknown" });
     const envelope = JSON.parse(readFileSync(file, "utf8")) as { payload: string };
-    const payload = Buffer.from(envelope.payload, "base64").toString().replace('"removed":true', '"removed":false');
+    const payload = Buffer.from(envelope.payload, "base64")
+      .toString()
+      .replace('"removed":true', '"removed":false');
     writeFileSync(file, JSON.stringify({ ...envelope, payload: Buffer.from(payload).toString("base64") }));
     await expect(verifyReceipt(away, file, key)).rejects.toMatchObject({ code: "SignatureInvalid" });
     writeFileSync(file, "{");
@@ -239,9 +243,12 @@ describe("a disk that was erased", { timeout: 120_000 }, () => {
     await using writable = await host.temp.write();
     const instance = writable.inventory.instance(id);
     if (!instance) throw new Error("the instance is there");
-    const copies = ["a", "b"].map((name) => ({ disk: "disk", format: "raw", plain: false, target: join(tempDirectory(), name) }) as const);
+    const copies = ["a", "b"].map(
+      (name) => ({ disk: "disk", format: "raw", plain: false, target: join(tempDirectory(), name) }) as const,
+    );
     const made: string[] = [];
-    for (const request of copies) made.push((await snapshotDisk(writable, instance, request, testContext())).uuid);
+    for (const request of copies)
+      made.push((await snapshotDisk(writable, instance, request, testContext())).uuid);
     await deleteById(writable, made[0] ?? "", { forgetMissing: false }, testContext());
     const [snapshot] = await listReceipts(writable, made[0]);
     expect(snapshot?.receipt).toMatchObject({

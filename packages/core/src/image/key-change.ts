@@ -21,6 +21,11 @@ import { requireUuid } from "./ownership.ts";
 import { readHeader } from "./read-header.ts";
 import type { Rollback, UndoRecord } from "./rollback.ts";
 
+/** Where the header describes its key slots, and where in each the salt is (specification, section 2.1). */
+const SLOTS_OFFSET = 208;
+const SLOT_BYTES = 48;
+const SALT_OFFSET = 8;
+
 /** A key slot as it was filled once: whoever fills it again gives it another salt. */
 export type KeySlotMark = {
   /** 0 to 7. */
@@ -145,8 +150,17 @@ async function readArea(store: HeaderStore, ctx: OpContext): Promise<Uint8Array>
   return store.read(0, activeAreaBytes(await readHeader(store, ctx)), ctx);
 }
 
+/**
+ * Also where a power cut has torn the header between two sectors: the salt of slot 6 is in both, and each part that is there is
+ * still that of this filling, which nobody else's salt has.
+ */
 function isMarked(header: LuksHeader, { keySlot, salt }: KeySlotMark): boolean {
-  return header.keySlots[keySlot]?.active === true && markOf(header, keySlot).salt === salt;
+  if (header.keySlots[keySlot]?.active !== true) return false;
+  const found = markOf(header, keySlot).salt;
+  // Digits of the salt in its first sector.
+  const first = 2 * (SECTOR - (SLOTS_OFFSET + keySlot * SLOT_BYTES + SALT_OFFSET));
+  if (first <= 0 || first >= salt.length) return found === salt;
+  return found.slice(0, first) === salt.slice(0, first) || found.slice(first) === salt.slice(first);
 }
 
 /** Which slot the last of the writes, the header, fills. */
