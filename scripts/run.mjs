@@ -44,6 +44,7 @@ const CEPH_PROGRAMS = {
 /** What only the tests need on top. */
 const TEST_PROGRAMS = {
   strace: "strace",
+  age: "age",
   "mkfs.xfs": "xfsprogs",
   "mkfs.btrfs": "btrfs-progs",
   "mkfs.vfat": "dosfstools",

@@ -10,6 +10,8 @@ import { Qcow2Error } from "./qcow2-error.ts";
 export class LuksArea implements AsyncDisposable {
   /** Bytes of the area: what the header's payload offset comes to. */
   readonly containerBytes: bigint;
+  /** Bytes of the image before the area. */
+  readonly startsAt: number;
   readonly #file: FileHandle;
   readonly #range: HostRange;
   readonly #release: () => Promise<void>;
@@ -17,6 +19,7 @@ export class LuksArea implements AsyncDisposable {
   /** @param release - what disposing does, if the file handle belongs to this object */
   constructor(file: FileHandle, range: HostRange, release: () => Promise<void> = async () => undefined) {
     this.containerBytes = BigInt(range.length);
+    this.startsAt = range.offset;
     this.#file = file;
     this.#range = range;
     this.#release = release;

@@ -16,6 +16,7 @@ import {
   rebootGuest,
   rescueGuest,
   rekeyDisks,
+  rekeyVolumeKeys,
   resizeDisk,
   resumeGuests,
   settleGuest,
@@ -53,6 +54,10 @@ export async function act(host: WritableHost, action: Action, on: TestContext): 
     case "rekey": {
       const rekeyed = await rekeyDisks(host, await findInstance(host, action.id), action.disk, on);
       return rekeyed.map(({ encryption }) => encryption?.secretId);
+    }
+    case "volume-key": {
+      const options = { disk: undefined, abandon: false, pieceBytes: 1n << 20n };
+      return (await rekeyVolumeKeys(host, action.id, options, on)).map(({ encryption }) => encryption?.secretId);
     }
     case "spawn": {
       const { template, start } = action;

@@ -20,6 +20,7 @@ export type Action =
   | { readonly kind: "flatten"; readonly id: string; readonly disk: string }
   | { readonly kind: "rebase"; readonly id: string; readonly request: RebaseRequest }
   | { readonly kind: "rekey"; readonly id: string; readonly disk?: string }
+  | { readonly kind: "volume-key"; readonly id: string }
   | {
       readonly kind: "spawn";
       readonly request: Record<string, unknown>;

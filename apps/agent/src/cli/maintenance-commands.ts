@@ -1,6 +1,7 @@
 import { Argument, type Command, Option } from "commander";
-import { diskArgument, instanceArgument } from "./arguments.ts";
+import { diskArgument, instanceArgument, lowerCase } from "./arguments.ts";
 import type { Dispatch } from "./dispatch.ts";
+import type { RekeyCommand } from "./rekey.ts";
 
 /** flatten, rebase, rekey: what is done to disks that no guest is using */
 export function addMaintenanceCommands(program: Command, dispatch: Dispatch): void {
@@ -28,10 +29,20 @@ export function addMaintenanceCommands(program: Command, dispatch: Dispatch): vo
     );
   program
     .command("rekey")
-    .description("give a disk, or each encrypted disk of an instance, a new passphrase")
-    .addArgument(instanceArgument())
+    .description("give a disk, each disk of an instance, or all that are due, a new passphrase")
+    .addArgument(new Argument("[ID]", "UUID of the instance; not with --all").argParser(lowerCase))
     .addArgument(new Argument("[DISK]", "name in disk_info: disk, disk.eph0, disk.swap"))
-    .action((id: string, disk: string | undefined) =>
-      dispatch(async (session) => (await import("./rekey.ts")).rekey(session, id, disk)),
+    .option("--all", "of all instances; one disk that fails does not keep the others")
+    .option(
+      "--older-than <WHEN>",
+      "only passphrases that were made before a date (2026-01-01), or longer ago than 90d (m, h, d, w)",
+    )
+    .option(
+      "--volume-key",
+      "encrypt the disks anew, with another volume key too; goes on where it was cut short",
+    )
+    .option("--abandon", "take back what a --volume-key that was cut short has made")
+    .action((id: string | undefined, disk: string | undefined, options: RekeyCommand) =>
+      dispatch(async (session) => (await import("./rekey.ts")).rekey(session, id, disk, options)),
     );
 }

@@ -11,6 +11,7 @@ import { addLegacyCommands } from "./legacy-commands.ts";
 import { addMaintenanceCommands } from "./maintenance-commands.ts";
 import { addMoveCommands } from "./move-commands.ts";
 import { addReceiptCommands } from "./receipt-commands.ts";
+import { addRecoveryCommands } from "./recovery-commands.ts";
 import { addTraitCommands } from "./trait-commands.ts";
 import { version } from "../version.ts";
 
@@ -43,6 +44,7 @@ export function buildProgram(dispatch: Dispatch, said: Said): Command {
   addDiskCommands(program, dispatch);
   addMaintenanceCommands(program, dispatch);
   addReceiptCommands(program, dispatch);
+  addRecoveryCommands(program, dispatch);
   addLegacyCommands(program, dispatch);
   addCacheCommands(program, dispatch);
   addTraitCommands(program, dispatch);

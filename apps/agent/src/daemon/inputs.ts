@@ -34,6 +34,34 @@ export const SnapshotBody = z.strictObject({
   format,
   plain: z.boolean().optional().meta({ description: "Write the copy in clear." }),
 });
+export const RekeyBody = z
+  .strictObject({
+    volume_key: z.boolean().optional().meta({ description: "Encrypt anew, with another volume key." }),
+    abandon: z
+      .boolean()
+      .optional()
+      .meta({ description: "Take back what a change of the volume key began and did not finish." }),
+  })
+  .optional();
+export const RekeyManyBody = z
+  .strictObject({
+    instance: id.optional().meta({ description: "Default: all." }),
+    older_than: z.iso
+      .datetime({ offset: true })
+      .optional()
+      .meta({ description: "Only passphrases that were made before." }),
+  })
+  .optional();
+export const BundleBody = z.strictObject({
+  path: path.meta({ description: "The file to make; it must not exist." }),
+  instance: id.optional().meta({ description: "Default: all." }),
+  disk: z.string().min(1).max(255).optional(),
+  recipients: z
+    .array(z.string().min(1).max(4096))
+    .max(100)
+    .optional()
+    .meta({ description: "Public keys of age's; default: [luksmith] recovery_recipients." }),
+});
 export const RebaseBody = z.strictObject({
   base: path,
   format,

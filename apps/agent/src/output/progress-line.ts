@@ -49,6 +49,8 @@ export class ProgressLine {
 
 /** @param moved bytes in the last `ms` */
 function progressText({ step, doneBytes, totalBytes }: Progress, moved: bigint, ms: number): string {
+  // What is not counted in bytes says itself how far it is.
+  if (totalBytes === 0n && doneBytes === 0n && /\d of \d/.test(step)) return step;
   const percent = totalBytes > 0n ? Number((doneBytes * 100n) / totalBytes) : 100;
   const parts = [`${step} ${percent}%`, `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`];
   const perSecond = ms > 0 ? (Number(moved) * 1000) / ms : 0;

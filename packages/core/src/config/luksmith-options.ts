@@ -198,6 +198,14 @@ export const LUKSMITH_OPTIONS = [
   },
   {
     section: "luksmith",
+    name: "recovery_recipients",
+    type: "list",
+    default: [],
+    owner: "luksmith",
+    help: "Public keys of age's (`age1…`) that recovery bundles are encrypted to, where the command names none.",
+  },
+  {
+    section: "luksmith",
     name: "command_timeout",
     type: "int",
     min: 1,

@@ -96,6 +96,7 @@ export const ERROR_CODES = {
   KeyManagerUnavailable: "unavailable",
   SecretScopeMismatch: "permission",
   SecretInUse: "conflict",
+  RotationIncomplete: "unavailable",
   // statements
   SigningKeyUnsafe: "config",
   SignatureInvalid: "integrity",

@@ -10,6 +10,7 @@ import { identityOf } from "./file-identity.ts";
 /** A LUKS header at a fixed place in a file. */
 class FileHeaderStore implements HeaderStore {
   readonly containerBytes: bigint;
+  readonly startsAt = 0;
   readonly #file: FileHandle;
   readonly #path: string;
 

@@ -269,7 +269,7 @@ function notRecovered(open: OpenOperation, recovery: RecoveryReport): LuksmithEr
 function isReencrypting(uuid: string): LuksmithError {
   return new LuksmithError(
     "InstanceBusy",
-    `a disk of instance ${uuid} is half copied into an encrypted one: "luksmith legacy migrate ${uuid}" goes on, with --abandon it takes the copy away`,
+    `a disk of instance ${uuid} is half copied into another one: "luksmith rekey ${uuid} --volume-key" goes on ("luksmith legacy migrate ${uuid}" for plain dm-crypt), with --abandon it takes the copy away`,
     { details: { subject: uuid } },
   );
 }

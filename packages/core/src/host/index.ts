@@ -71,10 +71,12 @@ export {
   createInstance,
   deleteById,
   diagnose,
+  exportBundle,
   exportReceipts,
   findInstance,
   findReceipt,
   flattenDisk,
+  inspectBundle,
   inspectContainer,
   invoker,
   keepTraits,
@@ -87,6 +89,8 @@ export {
   reportTraits,
   rebaseDisk,
   rekeyDisks,
+  rekeyMany,
+  rekeyVolumeKeys,
   resizeDisk,
   revealSecret,
   showTraits,
@@ -97,6 +101,8 @@ export {
 } from "./operations.ts";
 export type { EraseReceipt } from "./receipts/erase-receipt.ts";
 export type { ExportedReceipt } from "./receipts/export-receipts.ts";
+export type { ExportBundle, ExportedBundle } from "./recovery/export-bundle.ts";
+export type { InspectedBundle } from "./recovery/inspect-bundle.ts";
 export type { StoredReceipt, VerifiedReceipt } from "./receipts/read-receipts.ts";
 export { type Tombstone, tombstones } from "./tombstones.ts";
 export type { CacheEntry, Pruned } from "../images/cache/prune-cache.ts";
@@ -132,6 +138,8 @@ export type { DeleteOptions } from "./operations/delete-instance.ts";
 export type { ContainerReport } from "./operations/inspect-container.ts";
 export type { PluginDetail, PluginReport, Provided } from "./plugins/plugin-report.ts";
 export type { CreatePreview, PreviewDisk, PreviewStep } from "./operations/preview-create.ts";
+export type { RekeyMany, Rotated } from "./operations/rekey-many.ts";
+export type { VolumeKeyOptions } from "./operations/rekey-volume-key.ts";
 export type { RevealRequest } from "./operations/reveal-secret.ts";
 export type { RebaseRequest } from "./operations/rebase-disk.ts";
 export type { RecoveredOperation, RecoveryReport } from "./operations/recover.ts";

@@ -72,6 +72,10 @@ export const resizeDisk = lazily(async () => (await import("./operations/resize-
 export const flattenDisk = lazily(async () => (await import("./operations/flatten-disk.ts")).flattenDisk);
 export const rebaseDisk = lazily(async () => (await import("./operations/rebase-disk.ts")).rebaseDisk);
 export const rekeyDisks = lazily(async () => (await import("./operations/rekey-disks.ts")).rekeyDisks);
+export const rekeyMany = lazily(async () => (await import("./operations/rekey-many.ts")).rekeyMany);
+export const rekeyVolumeKeys = lazily(
+  async () => (await import("./operations/rekey-volume-key.ts")).rekeyVolumeKeys,
+);
 export const snapshotDisk = lazily(async () => (await import("./operations/snapshot-disk.ts")).snapshotDisk);
 export const deleteById = lazily(async () => (await import("./operations/delete-by-id.ts")).deleteById);
 export const listReceipts = lazily(async () => (await import("./receipts/read-receipts.ts")).listReceipts);
@@ -83,6 +87,8 @@ export const exportReceipts = lazily(
 export const signingKey = lazily(
   async () => (await import("./receipts/public-signing-key.ts")).publicSigningKey,
 );
+export const exportBundle = lazily(async () => (await import("./recovery/export-bundle.ts")).exportBundle);
+export const inspectBundle = lazily(async () => (await import("./recovery/inspect-bundle.ts")).inspectBundle);
 export const revealSecret = lazily(async () => (await import("./operations/reveal-secret.ts")).revealSecret);
 /** Who runs this process, for the audit trail. */
 export const invoker = lazily(async () => (await import("./operations/reveal-secret.ts")).invoker);

@@ -4,6 +4,8 @@ import type { OpContext } from "./op-context.ts";
 export interface HeaderStore extends AsyncDisposable {
   /** Bytes in the whole container, where the backend can tell; lint compares it with the payload offset. */
   readonly containerBytes?: bigint;
+  /** Bytes of the storage before the header, where the backend can tell. */
+  readonly startsAt?: number;
   /** Fewer bytes than asked only at the container's end. */
   read(offset: number, length: number, ctx: OpContext): Promise<Uint8Array>;
   write(offset: number, bytes: Uint8Array, ctx: OpContext): Promise<void>;

@@ -193,6 +193,11 @@ export abstract class ImageHooks {
     return path === undefined ? undefined : { path, offset: BigInt(this.dataSectors) * 512n };
   }
 
+  /** Whether `openBytes` can be asked for them. */
+  get isInOnePiece(): boolean {
+    return this.bytesPlace !== undefined;
+  }
+
   /** Sectors before the guest's first byte. */
   private get dataSectors(): number {
     return hasHeader(this.disk) ? this.payloadOffset : 0;

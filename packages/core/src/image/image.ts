@@ -12,6 +12,7 @@ import { addedKeyOf, addKey, dropKey, type KeySlotMark, undoAddedKey } from "./k
 import { type OpContext, throwIfCancelled } from "./op-context.ts";
 import { proveOurs } from "./ownership.ts";
 import { requireStored } from "./prove.ts";
+import { readHeader } from "./read-header.ts";
 import type { Rollback, UndoRecord } from "./rollback.ts";
 import { sameIdentity } from "./same-identity.ts";
 import { verifyDisk } from "./verify.ts";
@@ -212,6 +213,20 @@ export abstract class Image extends ImagePlaces {
     if (!hasHeader(this.disk)) return undefined;
     await using header = await this.header(ctx);
     return tryHeaderFacts(await header.read(0, HEADER_SECTORS * 512, ctx));
+  }
+
+  /**
+   * The disk's header and key material, up to the payload, as they are now; its guest may run.
+   * @returns `offset`: where they begin in the storage, in bytes, where the backend knows
+   * @throws `UnsupportedOperation`: it has none; `LuksHeaderInvalid`, `DiskNotFound`
+   */
+  async headerBackup(
+    ctx: OpContext,
+  ): Promise<{ readonly bytes: Uint8Array; readonly offset: number | undefined }> {
+    this.requireSecret();
+    await using header = await this.header(ctx);
+    const { payloadOffset } = await readHeader(header, ctx);
+    return { bytes: await header.read(0, payloadOffset * 512, ctx), offset: header.startsAt };
   }
 
   private async eraseForGood(expected: DiskIdentity, tried: boolean, ctx: OpContext): Promise<Erasure> {

@@ -1,7 +1,7 @@
 import { flatten, rebase, resize } from "../../actions/disk-actions.ts";
 import { rekey } from "../../actions/rekey.ts";
 import { snapshot } from "../../actions/snapshot.ts";
-import { OfDisk, RebaseBody, ResizeBody, SnapshotBody } from "../inputs.ts";
+import { OfDisk, RebaseBody, RekeyBody, ResizeBody, SnapshotBody } from "../inputs.ts";
 import type { Route } from "../route.ts";
 import { ChangedDiskSchema, RekeyedSchema, SnapshotSchema } from "../schemas.ts";
 import { taskRoute } from "../task-route.ts";
@@ -69,9 +69,14 @@ export const DISK_ROUTES: readonly Route[] = [
     id: "rekeyDisk",
     tag,
     summary: "Give a disk a new passphrase",
-    input: { params: OfDisk },
+    input: { params: OfDisk, body: RekeyBody },
     answer: { status: 200, description: "The disk with its new passphrase.", schema: RekeyedSchema },
     errors,
-    work: ({ params: { id, disk } }) => ({ action: rekey, input: { id, disk }, subject: id, disk }),
+    work: ({ params: { id, disk }, body: { volume_key: volumeKey = false, abandon = false } = {} }) => ({
+      action: rekey,
+      input: { id, disk, volumeKey, abandon },
+      subject: id,
+      disk,
+    }),
   }),
 ];

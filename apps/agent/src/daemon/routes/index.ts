@@ -7,6 +7,7 @@ import { INSTANCE_ROUTES } from "./instances.ts";
 import { LEGACY_ROUTES } from "./legacy.ts";
 import { MOVE_ROUTES } from "./moves.ts";
 import { RESCUE_ROUTES } from "./rescues.ts";
+import { ROTATION_ROUTES } from "./rotation.ts";
 import { SECRET_ROUTES } from "./secrets.ts";
 import { serviceRoutes } from "./service.ts";
 import { SHELF_ROUTES } from "./shelves.ts";
@@ -22,6 +23,7 @@ export const ROUTES: readonly Route[] = [
   ...LEGACY_ROUTES,
   ...EVACUATION_ROUTES,
   ...SHELF_ROUTES,
+  ...ROTATION_ROUTES,
   ...SECRET_ROUTES,
   ...TASK_ROUTES,
   ...HOST_ROUTES,

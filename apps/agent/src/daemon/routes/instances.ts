@@ -6,7 +6,7 @@ import { MAX_REQUEST_BYTES } from "../../input/read-request.ts";
 import { listDocument } from "../../output/list-document.ts";
 import { shownDocument } from "../../output/shown-document.ts";
 import { verifyDocument } from "../../output/verify-document.ts";
-import { DeleteQuery, OfInstance } from "../inputs.ts";
+import { DeleteQuery, OfInstance, RekeyBody } from "../inputs.ts";
 import { type Route, route } from "../route.ts";
 import {
   DeletedSchema,
@@ -79,10 +79,14 @@ export const INSTANCE_ROUTES: readonly Route[] = [
     id: "rekeyInstance",
     tag,
     summary: "Give each encrypted disk of an instance a new passphrase",
-    input: { params: OfInstance },
+    input: { params: OfInstance, body: RekeyBody },
     answer: { status: 200, description: "The disks that have one.", schema: RekeyedSchema },
     errors: [403, 404, 409],
-    work: ({ params: { id } }) => ({ action: rekey, input: { id, disk: undefined }, subject: id }),
+    work: ({ params: { id }, body: { volume_key: volumeKey = false, abandon = false } = {} }) => ({
+      action: rekey,
+      input: { id, disk: undefined, volumeKey, abandon },
+      subject: id,
+    }),
   }),
   taskRoute({
     method: "POST",

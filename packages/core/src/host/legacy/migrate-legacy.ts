@@ -139,7 +139,7 @@ async function candidates(
 }
 
 /** One disk at a time has two places. */
-async function requireRoom(copy: Image, needed: bigint, ctx: OpContext): Promise<void> {
+export async function requireRoom(copy: Image, needed: bigint, ctx: OpContext): Promise<void> {
   const free = await copy.spaceFree(ctx);
   if (free === undefined || needed <= free) return;
   throw new LuksmithError(

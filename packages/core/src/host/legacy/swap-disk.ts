@@ -3,6 +3,7 @@ import {
   type DiskIdentity,
   diskFromJson,
   diskToJson,
+  hasHeader,
   type ImageDisk,
   ownSecret,
 } from "../../image/image-disk.ts";
@@ -10,15 +11,21 @@ import type { OpContext } from "../../image/op-context.ts";
 import { sameIdentity } from "../../image/same-identity.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
 import type { Operation, Step } from "../../journal/journal.ts";
+import type { ReceiptRecord } from "../../journal/receipts.ts";
 import type { Reencryption } from "../../journal/reencryptions.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
+import { takeKeys } from "../guests/end-guest.ts";
+import { guestKeys } from "../guests/guest-keys.ts";
+import { ErasureLog } from "../receipts/erasure-log.ts";
+import { writeReceipts } from "../receipts/write-receipts.ts";
 import { noteFailure } from "../operations/note-failure.ts";
+import { invoker } from "../operations/reveal-secret.ts";
 import { readStep, type SagaStep, sagaStep } from "../operations/steps.ts";
 
 /** What an old disk is called while it goes. */
-export function oldName(name: string): string {
-  return `${name}.plain`;
+function oldName({ name, encryption }: DiskRecord): string {
+  return `${name}.${encryption?.format === "plain" ? "plain" : "old"}`;
 }
 
 /**
@@ -37,13 +44,17 @@ export async function swapDisk(
   const { backend, name } = record;
   const old = diskToJson(record);
   const copy = diskFromJson(target);
-  const last = diskToJson({ ...record, name: oldName(name) });
+  const last = diskToJson({ ...record, name: oldName(record) });
   const steps: SagaStep[] = [
-    { kind: "rename", data: { backend, disk: old, identity: record.identity, to: oldName(name) } },
+    { kind: "rename", data: { backend, disk: old, identity: record.identity, to: oldName(record) } },
     { kind: "rename", data: { backend, disk: target, identity, to: name } },
     { kind: "take-place", data: { backend, disk: diskToJson({ ...copy, name }), identity } },
     { kind: "remove", data: { backend, disk: last, identity: record.identity } },
   ];
+  if (hasHeader(record) && host.inventory.guests.find(instance.uuid)) {
+    const keys = guestKeys({ uuid: instance.uuid, disks: [record] }).filter(({ use }) => use.kind === "disk");
+    steps.push({ kind: "take-keys", data: { keys } });
+  }
   const key = ownSecret(record.encryption);
   const shared = instance.disks.some(({ uuid, encryption }) => {
     return uuid !== record.uuid && encryption?.secretId === record.encryption?.secretId;
@@ -69,8 +80,8 @@ export async function abandonCopy(
   await finishSwap(host, services, operation, ctx);
 }
 
-function data({ uuid }: DiskRecord): { readonly disk: string } {
-  return { disk: uuid };
+function data({ uuid }: DiskRecord): { readonly disk: string; readonly operator: string } {
+  return { disk: uuid, operator: invoker() };
 }
 
 /** Carries a swap or an abandonment to its end. Idempotent; ignores cancellation. */
@@ -84,17 +95,29 @@ export async function finishSwap(
   const disks = new Set<string>();
   // Once the inventory has the new disk, the names are right, and the old disk may be gone.
   const placed = operation.steps.some((step) => isPlaced(host, readStep(step)));
-  for (const step of operation.steps) {
-    if (placed && (step.kind === "rename" || step.kind === "take-place")) continue;
-    try {
-      await carryOut(host, services, readStep(step), steady);
-    } catch (error) {
-      noteFailure(operation, error);
-      throw unfinished(operation.kind, error);
+  // A copy that was given up was never anybody's disk.
+  const wanted = host.config.luksmith.erase_receipts && operation.kind === "swap";
+  const erasures = new ErasureLog(operation, wanted);
+  const deleted = new Map<string, string>();
+  let receipts: readonly ReceiptRecord[];
+  try {
+    for (const step of [...operation.steps]) {
+      if (placed && (step.kind === "rename" || step.kind === "take-place")) continue;
+      const saga = readStep(step);
+      await carryOut(host, services, saga, erasures, steady);
+      if (saga.kind === "forget") deleted.set(saga.data.id, new Date().toISOString());
+      disks.add(uuidOf(step) ?? "");
     }
-    disks.add(uuidOf(step) ?? "");
+    const open = wanted ? host.journal.stillOpen(operation.id) : undefined;
+    receipts = open ? await writeReceipts(host, services, { operation: open, erasures, deleted }) : [];
+  } catch (error) {
+    noteFailure(operation, error);
+    throw unfinished(operation.kind, error);
   }
-  operation.end("done", () => disks.forEach((disk) => host.inventory.reencryptions.remove(disk)));
+  operation.end("done", () => {
+    for (const receipt of receipts) host.inventory.receipts.add(receipt);
+    disks.forEach((disk) => host.inventory.reencryptions.remove(disk));
+  });
 }
 
 function isPlaced(host: WritableHost, step: SagaStep): boolean {
@@ -113,6 +136,7 @@ async function carryOut(
   host: WritableHost,
   services: HostServices,
   step: SagaStep,
+  erasures: ErasureLog,
   ctx: OpContext,
 ): Promise<void> {
   switch (step.kind) {
@@ -124,9 +148,16 @@ async function carryOut(
       return;
     case "remove": {
       const { backend, disk, identity } = step.data;
-      if (identity) await services.backend(backend).image(diskFromJson(disk)).remove(identity, ctx);
+      if (!identity) return;
+      const image = services.backend(backend).image(diskFromJson(disk));
+      await image.remove(identity, ctx, erasures.recorder(image.disk.uuid));
       return;
     }
+    case "take-keys":
+      await takeKeys(services.hypervisor, step.data.keys, ctx);
+      return;
+    case "erased":
+      return;
     case "forget":
       await services.keys.delete({ id: step.data.id }, ctx);
       return;
@@ -179,7 +210,7 @@ async function replace(
     const why = checks.filter(({ result }) => result === "fail").map(({ message }) => message);
     throw new LuksmithError(
       "DiskNotProven",
-      `the new ${image.label} is not as it was made: ${why.join("; ") || "it is another disk"}; the old one is still there, as ${oldName(disk.name)}`,
+      `the new ${image.label} is not as it was made: ${why.join("; ") || "it is another disk"}; the old one is still there, under another name beside it`,
     );
   }
   const createdAt = new Date().toISOString();

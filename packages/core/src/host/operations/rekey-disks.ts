@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import { diskFromJson, diskToJson, hasHeader } from "../../image/image-disk.ts";
 import type { Image } from "../../image/image.ts";
-import type { OpContext } from "../../image/op-context.ts";
+import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
 import type { Operation } from "../../journal/journal.ts";
 import { secretName } from "../../key-manager/key-manager.ts";
@@ -18,7 +18,7 @@ import { journaledRollback, takeBack } from "./undo.ts";
 
 /**
  * Gives one encrypted disk of an instance, or each, a new passphrase; data and volume key stay. Disk by disk: one that
- * fails leaves those before it with their new passphrases. No guest may be using them.
+ * fails leaves the others with their new passphrases, and is what is raised. No guest may be using them.
  * @param name undefined: all that are encrypted
  * @throws `UnsupportedOperation` (not encrypted), `DiskInUse`, `DiskReplaced`, `DiskNotFound` with nothing changed;
  * `EphemeralEncryptionCleanupFailed`: the new passphrase is in force, and the old one will be taken away by recovery
@@ -40,13 +40,22 @@ export async function rekeyDisks(
     images.push([record, image]);
   }
   const rekeyed: DiskRecord[] = [];
-  for (const [record, image] of images) rekeyed.push(await rekeyDisk(host, instance, record, image, ctx));
+  const failures: unknown[] = [];
+  for (const [record, image] of images) {
+    try {
+      rekeyed.push(await rekeyDisk(host, instance, record, image, ctx));
+    } catch (error) {
+      throwIfCancelled(ctx);
+      failures.push(error);
+    }
+  }
   await giveNewKeys(host, instance.uuid, ctx);
+  if (failures.length > 0) throw failures[0];
   return rekeyed;
 }
 
 /** So that the next start needs no token, as after a stop. The next start gives what is missing all the same. */
-async function giveNewKeys(host: WritableHost, uuid: string, ctx: OpContext): Promise<void> {
+export async function giveNewKeys(host: WritableHost, uuid: string, ctx: OpContext): Promise<void> {
   const instance = host.inventory.instance(uuid);
   if (!instance || !host.inventory.guests.find(uuid)) return;
   try {
@@ -135,7 +144,7 @@ function withSecret(record: DiskRecord, secretId: string): DiskRecord {
   return encryption ? { ...record, encryption: { ...encryption, secretId } } : record;
 }
 
-function notEncrypted(instance: InstanceRecord, name: string | undefined): LuksmithError {
+export function notEncrypted(instance: InstanceRecord, name: string | undefined): LuksmithError {
   const what = name === undefined ? "no disk" : `disk ${name}`;
   return new LuksmithError(
     "UnsupportedOperation",
