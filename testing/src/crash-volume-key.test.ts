@@ -53,8 +53,15 @@ describe("another volume key", { timeout: 600_000 }, () => {
     expect(await cryptsetupOpens(path, before)).toBe(false);
     expect((await luksDump(path)).get("MK digest")).not.toBe(digest);
     // Whoever has kept the old header and passphrase reads nothing of the new disk.
-    const forged = Buffer.concat([readFileSync(old).subarray(0, 2 * MIB), readFileSync(path).subarray(2 * MIB)]);
-    expect(readFileSync(old).subarray(2 * MIB).equals(forged.subarray(2 * MIB))).toBe(false);
+    const forged = Buffer.concat([
+      readFileSync(old).subarray(0, 2 * MIB),
+      readFileSync(path).subarray(2 * MIB),
+    ]);
+    expect(
+      readFileSync(old)
+        .subarray(2 * MIB)
+        .equals(forged.subarray(2 * MIB)),
+    ).toBe(false);
   });
 
   test("killed at any instant goes on, or waits to, with the content as it was", async () => {

@@ -58,7 +58,7 @@ export function* tornStates(
   barriers: readonly Barrier[],
   stride: number,
 ): Generator<TornState> {
-  let area = Buffer.from(before);
+  let area: Buffer = Buffer.from(before);
   for (const [barrier, writes] of barriers.entries()) {
     const after = applied(area, writes);
     const sectors = writtenSectors(writes);

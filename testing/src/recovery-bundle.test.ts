@@ -48,7 +48,10 @@ describe("a recovery bundle", { timeout: 120_000 }, () => {
         expect(readFileSync(bundle).includes(secret)).toBe(false);
       }
       const inspected = await inspectBundle(bundle, theirs.identity);
-      expect(inspected).toMatchObject({ recipients: ["X25519", "X25519"], contents: { disks: [{ instance: id }] } });
+      expect(inspected).toMatchObject({
+        recipients: ["X25519", "X25519"],
+        contents: { disks: [{ instance: id }] },
+      });
       expect(JSON.stringify(inspected)).not.toContain(secret);
 
       // From here on as docs/how-to/recover-from-a-bundle.md says.
@@ -74,7 +77,8 @@ describe("a recovery bundle", { timeout: 120_000 }, () => {
         await runTool("dd", [`if=${header}`, `of=${path}`, "bs=512", seek, "conv=notrunc", "status=none"]);
       }
       const plain = join(place, "plain");
-      const options = imagesType === "raw" ? "driver=luks,key-secret=key" : "driver=qcow2,encrypt.key-secret=key";
+      const options =
+        imagesType === "raw" ? "driver=luks,key-secret=key" : "driver=qcow2,encrypt.key-secret=key";
       const object = ["--object", `secret,id=key,file=${passphrase}`];
       const image = ["--image-opts", `${options},file.filename=${path}`];
       await runTool("qemu-img", ["convert", ...object, ...image, "-O", "raw", plain]);
@@ -90,8 +94,10 @@ describe("a recovery bundle", { timeout: 120_000 }, () => {
     const taken = join(directory, "taken");
     writeFileSync(taken, "somebody else's");
     await using writable = await host.temp.write();
-    const make = (path: string, recipients: readonly string[], of: string | undefined = id) => () =>
-      exportBundle(writable, { id: of, disk: undefined, path, recipients }, testContext());
+    const make =
+      (path: string, recipients: readonly string[], of: string | undefined = id) =>
+      () =>
+        exportBundle(writable, { id: of, disk: undefined, path, recipients }, testContext());
     const path = join(directory, "bundle");
     await expectRefusal(make(path, []), "InvalidRequest");
     await expectRefusal(make(path, ["age1nonsense"]), "InvalidRequest");
@@ -101,7 +107,10 @@ describe("a recovery bundle", { timeout: 120_000 }, () => {
     expect(readFileSync(taken, "utf8")).toBe("somebody else's");
     await expectRefusal(make(path, [recipient], "00000000-0000-4000-8000-000000000000"), "InstanceNotFound");
     const { keys } = await writable.services();
-    await keys.delete({ id: writable.inventory.instance(id)?.disks[0]?.encryption?.secretId ?? "" }, testContext());
+    await keys.delete(
+      { id: writable.inventory.instance(id)?.disks[0]?.encryption?.secretId ?? "" },
+      testContext(),
+    );
     await expectRefusal(make(path, [recipient]), "EphemeralEncryptionSecretNotFound");
     expect(readdirSync(directory)).toEqual(["taken"]);
   });

@@ -57,7 +57,9 @@ export async function act(host: WritableHost, action: Action, on: TestContext): 
     }
     case "volume-key": {
       const options = { disk: undefined, abandon: false, pieceBytes: 1n << 20n };
-      return (await rekeyVolumeKeys(host, action.id, options, on)).map(({ encryption }) => encryption?.secretId);
+      return (await rekeyVolumeKeys(host, action.id, options, on)).map(
+        ({ encryption }) => encryption?.secretId,
+      );
     }
     case "spawn": {
       const { template, start } = action;

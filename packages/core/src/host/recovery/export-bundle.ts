@@ -57,6 +57,7 @@ export async function exportBundle(
   const disks: BundledDisk[] = [];
   const failed: { uuid: string; name: string; error: string }[] = [];
   const failures: unknown[] = [];
+  const spent: Uint8Array[] = [];
   const audited = (record: DiskRecord): void =>
     host.inventory.audit({ who, action: "recovery.export", subject: record.uuid, requestId: ctx.requestId });
   async function* archive(): AsyncGenerator<Uint8Array> {
@@ -66,7 +67,7 @@ export async function exportBundle(
       throwIfCancelled(ctx);
       try {
         audited(record);
-        yield* bundled(services, record, now, disks, ctx);
+        yield* bundled(services, record, now, disks, spent, ctx);
       } catch (error) {
         throwIfCancelled(ctx);
         failures.push(error);
@@ -86,18 +87,25 @@ export async function exportBundle(
     yield* tarFile("luksmith-recovery/bundle.json", Buffer.from(JSON.stringify(contents, undefined, 2)), now);
     yield tarEnd();
   }
-  await writeNew(
-    path,
-    ctx,
-    async () => {
-      const packed = Readable.from(archive()).pipe(createGzip());
-      return await encrypter.encrypt(Readable.toWeb(packed) as ReadableStream<Uint8Array>);
-    },
-    () => {
-      // A bundle of nothing would be taken for one.
-      if (disks.length === 0) throw failures.at(-1);
-    },
-  );
+  try {
+    await writeNew(
+      path,
+      ctx,
+      async () => {
+        const source = Readable.from(archive());
+        const packed = source.pipe(createGzip());
+        // A pipe passes no errors on: a cancelled bundle would never end.
+        source.on("error", (error) => packed.destroy(error));
+        return await encrypter.encrypt(Readable.toWeb(packed) as ReadableStream<Uint8Array>);
+      },
+      () => {
+        // A bundle of nothing would be taken for one.
+        if (disks.length === 0) throw failures.at(-1);
+      },
+    );
+  } finally {
+    for (const bytes of spent) bytes.fill(0);
+  }
   return { path, recipients, disks, failed };
 }
 
@@ -119,18 +127,17 @@ async function* bundled(
   record: DiskRecord,
   now: Date,
   disks: BundledDisk[],
+  spent: Uint8Array[],
   ctx: OpContext,
 ): AsyncGenerator<Uint8Array> {
   using secrets = await secretsOf(services, record, ctx);
   const folder = `luksmith-recovery/${secrets.disk.uuid}`;
+  // The compression still reads what it was given when it asks for more: wiped only when all is written.
   const bytes = secrets.passphrase.use((passphrase) => Uint8Array.from(passphrase));
-  try {
-    yield* tarFile(`${folder}/disk.json`, Buffer.from(JSON.stringify(secrets.disk, undefined, 2)), now);
-    yield* tarFile(`${folder}/header`, secrets.header, now);
-    yield* tarFile(`${folder}/passphrase`, bytes, now);
-  } finally {
-    bytes.fill(0);
-  }
+  spent.push(bytes);
+  yield* tarFile(`${folder}/disk.json`, Buffer.from(JSON.stringify(secrets.disk, undefined, 2)), now);
+  yield* tarFile(`${folder}/header`, secrets.header, now);
+  yield* tarFile(`${folder}/passphrase`, bytes, now);
   disks.push(secrets.disk);
 }
 
