@@ -125,6 +125,16 @@ describe("a client generated from the document", () => {
     expect((await ask("resizeDisk", disk, { size: 32 << 20 })).status).toBe(200);
     expect((await ask("rekeyDisk", disk)).status).toBe(200);
     expect((await ask("rekeyInstance", { id })).status).toBe(200);
+    expect((await ask("rekeyInstance", { id }, { volume_key: true })).status).toBe(200);
+    const due = { instance: id, older_than: "2026-01-01T00:00:00Z" };
+    const rotated = await ask("rekeyMany", {}, due);
+    expect(rotated.status).toBe(200);
+    const outcomes = (rotated.data as { disks: { outcome: string }[] }).disks.map(({ outcome }) => outcome);
+    expect(new Set(outcomes)).toEqual(new Set(["younger"]));
+    // The public key in age's own documentation.
+    const recipients = ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"];
+    const bundle = await ask("exportRecovery", {}, { path: `${host.path}/bundle.age`, recipients });
+    expect(bundle.status).toBe(201);
     expect((await ask("flattenDisk", disk)).status).toBe(422);
     expect((await ask("rebaseDisk", disk, { base: "/nonexistent" })).status).toBe(422);
     const copy = await ask("snapshotDisk", disk, { target: `${host.path}/copy.img` });
