@@ -24,11 +24,6 @@ export interface Caller {
   release(): void;
 }
 
-/** For the audit trail: nobody has checked what a client says of itself. */
-export function whoAsks({ claims }: Pick<Caller, "claims">): string {
-  return `a client of the socket${claims ? `, by its own account ${claims}` : ""}`;
-}
-
 /** Always ours: journal and idempotency rest on its being unique. */
 export function newRequestId(): string {
   return `req-${randomUUID()}`;

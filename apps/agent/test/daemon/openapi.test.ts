@@ -68,7 +68,7 @@ describe("the OpenAPI document", () => {
 });
 
 describe("a client generated from the document", () => {
-  test("lives an instance's life, and every answer is as the document says", async () => {
+  test("lives an instance's life, and every answer is as the document says", { timeout: 120_000 }, async () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     ajv.addSchema(described, "api");
     const api = new OpenAPIClientAxios({

@@ -1,6 +1,5 @@
 import { exportRecovery } from "../../actions/recovery.ts";
 import { rekeyManyDisks } from "../../actions/rekey.ts";
-import { whoAsks } from "../caller.ts";
 import { BundleBody, RekeyManyBody } from "../inputs.ts";
 import type { Route } from "../route.ts";
 import { BundleSchema, RotationSchema } from "../schemas.ts";
@@ -32,9 +31,9 @@ export const ROTATION_ROUTES: readonly Route[] = [
     input: { body: BundleBody },
     answer: { status: 201, description: "What is in it.", schema: BundleSchema },
     errors: [403, 404, 409],
-    work: ({ body: { path, instance: id, disk, recipients = [] }, caller }) => ({
+    work: ({ body: { path, instance: id, disk, recipients = [] } }) => ({
       action: exportRecovery,
-      input: { id, disk, path, recipients, who: whoAsks(caller) },
+      input: { id, disk, path, recipients },
     }),
   }),
 ];

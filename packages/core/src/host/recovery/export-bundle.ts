@@ -12,7 +12,6 @@ import type { DiskRecord } from "../../journal/inventory.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 import { diskOf } from "../operations/resize-disk.ts";
-import { invoker } from "../operations/reveal-secret.ts";
 import { findInstance } from "../operations/verify-disks.ts";
 import { type BundledDisk, secretsOf } from "./bundle-disk.ts";
 import { READ_ME } from "./read-me.ts";
@@ -28,8 +27,6 @@ export interface ExportBundle {
   readonly path: string;
   /** Public keys of age's; none: those of the configuration. */
   readonly recipients: readonly string[];
-  /** Who asks, where it is not who runs this process. */
-  readonly who?: string;
 }
 
 export interface ExportedBundle {
@@ -42,12 +39,12 @@ export interface ExportedBundle {
 
 /**
  * Writes header backups and passphrases of disks into one file, encrypted to people who keep their keys elsewhere. What is not
- * encrypted is in memory only. A disk that fails does not keep the others; each is in the audit trail before its passphrase is asked for.
+ * encrypted is in memory only. A disk that fails does not keep the others; each is in the audit log before its passphrase is given, as each use of a key.
  * @throws `InvalidRequest`, `TargetExists`, `InstanceNotFound`, `DiskNotFound`; what kept the last disk, where there is none
  */
 export async function exportBundle(
   host: WritableHost,
-  { id, disk, path, recipients: given, who = invoker() }: ExportBundle,
+  { id, disk, path, recipients: given }: ExportBundle,
   ctx: OpContext,
 ): Promise<ExportedBundle> {
   const recipients = recipientsOf(host.config, given);
@@ -58,15 +55,12 @@ export async function exportBundle(
   const failed: { uuid: string; name: string; error: string }[] = [];
   const failures: unknown[] = [];
   const spent: Uint8Array[] = [];
-  const audited = (record: DiskRecord): void =>
-    host.inventory.audit({ who, action: "recovery.export", subject: record.uuid, requestId: ctx.requestId });
   async function* archive(): AsyncGenerator<Uint8Array> {
     const now = new Date();
     yield* tarFile("luksmith-recovery/README.txt", Buffer.from(READ_ME), now);
     for (const record of records) {
       throwIfCancelled(ctx);
       try {
-        audited(record);
         yield* bundled(services, record, now, disks, spent, ctx);
       } catch (error) {
         throwIfCancelled(ctx);
