@@ -149,7 +149,7 @@ describe("a power cut at any sector", { timeout: 600_000 }, () => {
       for (const { barrier, label, area } of tornStates(before, store.barriers, STRIDE)) {
         states++;
         const inForce = barrier >= turn;
-        expect(await opens(area, inForce ? bench.next : bench.current), label).toBe(true);
+        expect(await opens(area, inForce ? bench.next : bench.current), `${label}, as it is`).toBe(true);
         const torn = bench.image(new MemoryStore(area), inForce ? next : old);
         if (inForce) await torn.dropKey(mark, ctx);
         else await undo.undo(torn);
@@ -178,10 +178,10 @@ describe("a power cut at any sector", { timeout: 600_000 }, () => {
       for (const { label, area } of tornStates(before, store.barriers, STRIDE)) {
         if (await opens(area, bench.current)) opened++;
         await erase(new MemoryStore(area));
-        expect(await opens(area, bench.current), label).toBe(false);
+        expect(await opens(area, bench.current), `${label}, as it is`).toBe(false);
         // Nor with all that the header was, before what is there now.
         const forged = Buffer.concat([before.subarray(0, 4096), area.subarray(4096)]);
-        expect(await opens(forged, bench.current), label).toBe(false);
+        expect(await opens(forged, bench.current), `${label}, as it is`).toBe(false);
       }
       // Where nothing had reached the disk, at least.
       expect(opened).toBeGreaterThan(0);

@@ -104,6 +104,6 @@ function* subsets(count: number, stride: number): Generator<Subset> {
   const random = new Random(count * 31 + stride);
   for (let round = 0; round < (stride === 1 ? 100 : 6); round++) {
     const chosen = Array.from({ length: count }, () => random.chance(0.5));
-    yield [`random subset ${round}`, (i) => chosen[i] === true];
+    yield [`random subset ${round}`, (i) => chosen[i] ?? false];
   }
 }

@@ -17,7 +17,7 @@ export function addRecoveryCommands(program: Command, dispatch: Dispatch): void 
     .option(
       "--recipient <KEY>",
       "a public key of age's; may be repeated (default: [luksmith] recovery_recipients)",
-      (key: string, earlier: readonly string[] = []) => [...earlier, key],
+      (key: string, earlier?: readonly string[]) => [...(earlier ?? []), key],
     )
     .action((file: string, id: string | undefined, disk: string | undefined, options: ExportCommand) =>
       dispatch(async (session) =>

@@ -1,4 +1,4 @@
-import { findInstance, parseRequest, previewCreate } from "@luksmith/core/host";
+import { parseRequest, previewCreate } from "@luksmith/core/host";
 import { create } from "../../actions/create.ts";
 import { deleteAction } from "../../actions/delete.ts";
 import { rekey } from "../../actions/rekey.ts";

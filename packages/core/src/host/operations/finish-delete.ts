@@ -30,7 +30,7 @@ export async function finishDelete(
   const deleted = new Map<string, string>();
   let receipts: readonly ReceiptRecord[];
   try {
-    for (const step of [...steps]) {
+    for (const step of steps.slice()) {
       const saga = readStep(step);
       await carryOut(services, saga, erasures, ctx);
       if (saga.kind === "forget") deleted.set(saga.data.id, new Date().toISOString());
