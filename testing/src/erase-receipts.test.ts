@@ -157,7 +157,7 @@ describe("a disk that was erased", { timeout: 120_000 }, () => {
       const gone = async (): Promise<never> => {
         throw new LuksmithError("KeyManagerUnavailable", "the test switched it off");
       };
-      const { get, delete: remove } = keys;
+      const own = { get: keys.get.bind(keys), delete: keys.delete.bind(keys) };
       Object.assign(keys, { get: gone, delete: gone });
       const secret = writable.inventory.instance(id)?.disks[0]?.encryption?.secretId;
       const failed = deleteById(writable, id, { forgetMissing: false }, testContext());
@@ -169,7 +169,7 @@ describe("a disk that was erased", { timeout: 120_000 }, () => {
       expect(await listReceipts(writable, id)).toEqual([]);
       await writable.recover(testContext());
       expect(tombstones(writable)).toMatchObject([{ tries: 2 }]);
-      Object.assign(keys, { get, delete: remove });
+      Object.assign(keys, own);
       await writable.recover(testContext());
       expect(tombstones(writable)).toEqual([]);
     }
@@ -191,10 +191,10 @@ describe("a disk that was erased", { timeout: 120_000 }, () => {
     await using writable = await host.temp.write();
     const services = await writable.services();
     const secret = writable.inventory.instance(id)?.disks[0]?.encryption?.secretId;
-    const { backend } = services;
+    const backend = services.backend.bind(services);
     /** A storage that says that it has written, and has not. */
     const lying = (disk: ImageDisk) => {
-      const image = backend.call(services, "raw").image(disk);
+      const image = backend("raw").image(disk);
       const { header } = image as unknown as { header: (...args: unknown[]) => Promise<{ write: unknown }> };
       Object.assign(image, {
         header: async (...args: unknown[]) =>
@@ -202,7 +202,7 @@ describe("a disk that was erased", { timeout: 120_000 }, () => {
       });
       return image;
     };
-    services.backend = (name) => Object.assign(Object.create(backend.call(services, name)), { image: lying });
+    services.backend = (name) => Object.assign(Object.create(backend(name)), { image: lying });
     const failed = deleteById(writable, id, { forgetMissing: false }, testContext());
     await expect(failed).rejects.toMatchObject({
       code: "EphemeralEncryptionCleanupFailed",

@@ -101,7 +101,7 @@ export async function finishSwap(
   const deleted = new Map<string, string>();
   let receipts: readonly ReceiptRecord[];
   try {
-    for (const step of [...operation.steps]) {
+    for (const step of operation.steps.slice()) {
       if (placed && (step.kind === "rename" || step.kind === "take-place")) continue;
       const saga = readStep(step);
       await carryOut(host, services, saga, erasures, steady);
