@@ -3,7 +3,7 @@ import { run } from "../src/index.ts";
 import { MemoryIo } from "./memory-io.ts";
 import { type Ran, TemporaryHost } from "./temporary-host.ts";
 
-const EMPTY = { instances: [], snapshots: [] };
+const EMPTY = { instances: [], snapshots: [], unfinished: [] };
 
 let host: TemporaryHost;
 beforeAll(async () => void (host = await TemporaryHost.create()));

@@ -25,7 +25,7 @@ describe("SIGINT during a create", () => {
     expect(err).toContain("luksmith: SIGTERM: still taking back what was begun");
     expect(err).toContain("luksmith: Cancelled: ");
     expect(readdirSync(join(host.path, "instances"))).toEqual([]);
-    expect(await host.json(["list"])).toEqual({ instances: [], snapshots: [] });
+    expect(await host.json(["list"])).toEqual({ instances: [], snapshots: [], unfinished: [] });
   });
 
   test("leaves one JSON object on standard error with --json", async () => {

@@ -202,6 +202,6 @@ describe("the life of an instance", () => {
       const { exitCode, out, err } = await host.run([command, request.server.id]);
       expect([exitCode, out, err]).toEqual([66, "", expect.stringContaining("luksmith: InstanceNotFound: ")]);
     }
-    expect(await host.json(["list"])).toEqual({ instances: [], snapshots: [] });
+    expect(await host.json(["list"])).toEqual({ instances: [], snapshots: [], unfinished: [] });
   });
 });

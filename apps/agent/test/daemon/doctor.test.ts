@@ -20,7 +20,11 @@ test(
       ["backend.write", "ok"],
     ]);
     expect(seen.exitCode).toBe(0);
-    expect((await daemon.call("GET", "/v1/instances")).json).toEqual({ instances: [], snapshots: [] });
+    expect((await daemon.call("GET", "/v1/instances")).json).toEqual({
+      instances: [],
+      snapshots: [],
+      unfinished: [],
+    });
     expect(await daemon.stop()).toBe(0);
   },
 );

@@ -61,7 +61,11 @@ async function expectNothing(host: TemporaryHost): Promise<void> {
   expect(instanceFiles(host)).toEqual([]);
   const ready = await ask(host, "GET", "/readyz");
   expect(ready.json).toMatchObject({ running: 0, queued: 0, unfinished: 0, resuming: 0 });
-  expect((await ask(host, "GET", "/v1/instances")).json).toEqual({ instances: [], snapshots: [] });
+  expect((await ask(host, "GET", "/v1/instances")).json).toEqual({
+    instances: [],
+    snapshots: [],
+    unfinished: [],
+  });
 }
 
 describe.each(WAYS)("while libvirt is $way", ({ away, back, told }) => {

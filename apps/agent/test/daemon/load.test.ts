@@ -125,7 +125,11 @@ describe(`${CLIENTS} clients and ${REQUESTS} requests`, () => {
     while (descriptors() > before.fds) await new Promise((resolve) => setTimeout(resolve, 20));
     const ready = (await daemon.call("GET", "/readyz")).json;
     expect(ready).toMatchObject({ ready: true, running: 0, queued: 0, unfinished: 0 });
-    expect((await daemon.call("GET", "/v1/instances")).json).toEqual({ instances: [], snapshots: [] });
+    expect((await daemon.call("GET", "/v1/instances")).json).toEqual({
+      instances: [],
+      snapshots: [],
+      unfinished: [],
+    });
     expect(readdirSync(join(host.path, "instances"))).toEqual([]);
     const metrics = (await daemon.call("GET", "/metrics")).text;
     const creates = Number(/_count\{operation="create",outcome="done"\} (\d+)/.exec(metrics)?.[1]);

@@ -14,6 +14,7 @@ import { recallPassphrase } from "../operations/recall-passphrase.ts";
 import { sagaStep } from "../operations/steps.ts";
 import { takeBack } from "../operations/undo.ts";
 import { findInstance } from "../operations/verify-disks.ts";
+import { requireReceipts } from "../receipts/require-receipts.ts";
 import { isUp } from "./find-guest.ts";
 import { guestKeys, keysOfOneGuest } from "./guest-keys.ts";
 import { backOn, powerOn } from "./power-on.ts";
@@ -60,6 +61,7 @@ export async function rebuildInstance(
   requireRenaming(prepared);
   const old = await oldDisks(services, instance, guest === undefined, ctx);
   const wasUp = guest !== undefined && isUp(await services.hypervisor.state(id, ctx));
+  await requireReceipts(host);
   const operation = host.journal.begin("rebuild", id, ctx, {});
   const { diskInfo, blockDeviceInfo } = plan;
   let next: InstanceRecord;

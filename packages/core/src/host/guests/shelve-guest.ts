@@ -16,6 +16,7 @@ import { recallPassphrase } from "../operations/recall-passphrase.ts";
 import { imageOf } from "../operations/resize-disk.ts";
 import { sagaStep } from "../operations/steps.ts";
 import { journaledRollback, takeBack } from "../operations/undo.ts";
+import { requireReceipts } from "../receipts/require-receipts.ts";
 import { describeGuest } from "./describe-guest.ts";
 import { type FoundGuest, findGuest, isUp } from "./find-guest.ts";
 import { keysOfOneGuest } from "./guest-keys.ts";
@@ -72,6 +73,7 @@ export async function shelveGuest(
   const wasUp = isUp(await services.hypervisor.state(uuid, ctx));
   const document = onShelf(found, disks);
   const keys = keysOfOneGuest(host, instance);
+  await requireReceipts(host);
   const operation = host.journal.begin("shelve", uuid, ctx, {});
   try {
     await powerOff(services.hypervisor, uuid, new Date(Date.now() + timeoutMs), ctx);

@@ -6,6 +6,7 @@ import type { WritableHost } from "../host.ts";
 import { finishDelete } from "../operations/finish-delete.ts";
 import { requireKeyOwner } from "../operations/key-owner.ts";
 import { sagaStep } from "../operations/steps.ts";
+import { requireReceipts } from "../receipts/require-receipts.ts";
 import { findGuest, isUp } from "./find-guest.ts";
 import { guestKeys } from "./guest-keys.ts";
 import { powerOn } from "./power-on.ts";
@@ -28,6 +29,7 @@ export async function unrescueGuest(host: WritableHost, uuid: string, ctx: OpCon
   const secretId = disk.encryption?.secretId;
   if (secretId) await requireKeyOwner(services.keys, uuid, instance.projectId, ctx);
   const keys = guestKeys({ uuid, disks: [disk] }).filter(({ use }) => use.kind === "disk");
+  await requireReceipts(host);
   const operation = host.journal.begin("unrescue", uuid, ctx, {}, [
     sagaStep({ kind: "power", data: { uuid } }),
     sagaStep({

@@ -33,7 +33,7 @@ export async function deleteInstance(
   const open = options.forgetMissing ? unfinishedChanges(host, instance.uuid) : [];
   using _claim = host.claim(instance.uuid, open);
   const services = await host.services();
-  const receipts = await requireReceipts(host);
+  const { erase_receipts: receipts } = host.config.luksmith;
   const guest = host.inventory.guests.find(instance.uuid);
   const running = guest !== undefined && isUp(await services.hypervisor.state(guest.uuid, ctx));
   const steps: Step[] = guest ? [sagaStep({ kind: "end-guest", data: { uuid: guest.uuid } })] : [];
@@ -52,6 +52,7 @@ export async function deleteInstance(
   steps.push(...[...secrets].map((id) => sagaStep({ kind: "forget", data: { id } })));
   steps.push(...open.flatMap(keySteps));
   const data = { operator: invoker() };
+  await requireReceipts(host);
   const operation = host.journal.begin("delete", instance.uuid, ctx, data, steps, open);
   await finishDelete(host, services, operation, instance.uuid, ctx);
 }

@@ -67,7 +67,6 @@ async function candidates(
   if (records.length === 0 || !records.every(hasHeader)) throw notEncrypted(instance, name);
   const services = await host.services();
   await requireKeyOwner(services.keys, instance.uuid, instance.projectId, ctx);
-  await requireReceipts(host);
   const found: Candidate[] = [];
   for (const record of records) {
     const image = await imageOf(host, record, ctx);
@@ -80,6 +79,7 @@ async function candidates(
     }
     found.push({ record, image });
   }
+  await requireReceipts(host);
   return found;
 }
 
