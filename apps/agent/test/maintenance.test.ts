@@ -125,6 +125,19 @@ describe("a disk on a base", () => {
     expect(await host.json(["flatten", id, "disk"])).toEqual(flat);
     const shown = await host.json<InstanceDocument>(["show", id]);
     expect({ instance: id, ...shown.disks[0] }).toEqual(flat);
+    // Of the one disk that was changed, not of all that the instance has.
+    interface Line {
+      readonly event: string;
+      readonly instance?: string;
+      readonly disk?: { readonly name: string };
+    }
+    const { lines } = await host.json<{ lines: readonly Line[] }>(["audit", "export"]);
+    const told = lines.filter((line) => line.instance === id && /flattened|rebased/.test(line.event));
+    expect(told.map(({ event, disk: of }) => `${event} ${of?.name}`)).toEqual([
+      "disk.rebased disk",
+      "disk.rebased disk",
+      "disk.flattened disk",
+    ]);
     rmSync(join(host.path, "copy"));
     expect((await host.run(["verify", id])).exitCode).toBe(0);
     expect(readFileSync(path).includes(host.image.subarray(0, 4096))).toBe(false);

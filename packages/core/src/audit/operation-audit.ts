@@ -14,7 +14,7 @@ const OPENED: ReadonlySet<string> = new Set(["spawn", "start", "reboot", "rescue
 const CLOSED: ReadonlySet<string> = new Set(["stop"]);
 /** Operations that take over disks which are there already. */
 const ADOPTING: ReadonlySet<string> = new Set(["adopt", "expect", "unshelve", "evacuate"]);
-/** What is done to each disk, or to the one that the operation names, without a change that the inventory shows. */
+/** What is done to the one disk that the operation names, without a change that the inventory shows. */
 const NAMED: Readonly<Record<string, string>> = { flatten: "disk.flattened", rebase: "disk.rebased" };
 
 /**
@@ -87,11 +87,19 @@ export class OperationAudit {
   }
 
   #others(operation: AuditedOperation): readonly AuditEvent[] {
-    const { kind, subject } = operation;
+    const { kind, subject, id } = operation;
     const name = OPENED.has(kind) ? "disk.opened" : CLOSED.has(kind) ? "disk.closed" : NAMED[kind];
     if (name === undefined) return [];
     const make = maker(operation);
-    return [...this.#holdings(subject).disks.values()].map((row) => make(name, row));
+    const disks = [...this.#holdings(subject).disks.values()];
+    const only = NAMED[kind] === undefined ? undefined : this.#diskOf(id);
+    return disks.filter(({ uuid }) => only === undefined || uuid === only).map((row) => make(name, row));
+  }
+
+  /** The disk that an operation names in its journal. */
+  #diskOf(id: string): unknown {
+    const data = text(this.#database.get("SELECT data FROM operation WHERE id = ?", id)?.["data"]);
+    return data === null ? undefined : memberOf(JSON.parse(data), "disk");
   }
 
   #holdings(subject: string): Holdings {
