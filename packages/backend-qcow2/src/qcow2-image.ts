@@ -16,6 +16,7 @@ import {
   preallocate,
   type Rollback,
   type SnapshotTarget,
+  type StoredPayload,
   type UnlockedDisk,
   type VerifyCheck,
   type VerifyReport,
@@ -33,6 +34,7 @@ import {
   spaceNeeded,
 } from "@luksmith/qcow2";
 import { openHeader } from "./open-header.ts";
+import { storedClusters } from "./stored-clusters.ts";
 import { Qcow2Overlay } from "./overlay.ts";
 import { driverOf, type Unlocked } from "./qemu-options.ts";
 import { requireWhole } from "./require-whole.ts";
@@ -97,6 +99,10 @@ export class Qcow2Image extends FileImage {
 
   protected header(_ctx: OpContext, expected?: DiskIdentity): Promise<HeaderStore> {
     return openHeader(this.path, expected);
+  }
+
+  protected override payload(_ctx: OpContext): Promise<StoredPayload> {
+    return storedClusters(this.path);
   }
 
   protected override headerOfCopy(path: string, expected?: DiskIdentity): Promise<HeaderStore> {

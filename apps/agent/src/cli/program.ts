@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { addAttestCommands } from "./attest-commands.ts";
 import { addAuditCommands } from "./audit-commands.ts";
 import { addCacheCommands } from "./cache-commands.ts";
 import { addDiskCommands } from "./disk-commands.ts";
@@ -44,6 +45,7 @@ export function buildProgram(dispatch: Dispatch, said: Said): Command {
   addDiskCommands(program, dispatch);
   addMaintenanceCommands(program, dispatch);
   addReceiptCommands(program, dispatch);
+  addAttestCommands(program, dispatch);
   addRecoveryCommands(program, dispatch);
   addLegacyCommands(program, dispatch);
   addCacheCommands(program, dispatch);

@@ -27,6 +27,6 @@ export function parseWhen(text: string, now: Date): Date {
     );
   }
   if (when > now)
-    throw new LuksmithError("UsageError", `${text} is still to come; every passphrase is older`);
+    throw new LuksmithError("UsageError", `${text} is still to come; give a moment that is past`);
   return when;
 }

@@ -101,6 +101,7 @@ export const ERROR_CODES = {
   SigningKeyUnsafe: "config",
   SignatureInvalid: "integrity",
   SignerUnknown: "integrity",
+  StatementStale: "integrity",
   ReceiptNotFound: "not-found",
   // OpenStack
   TokenMissing: "permission",

@@ -72,6 +72,7 @@ export {
   deleteById,
   diagnose,
   exportBundle,
+  attestDisks,
   exportReceipts,
   findInstance,
   findReceipt,
@@ -97,8 +98,13 @@ export {
   signingKey,
   snapshotDisk,
   verifyDisks,
+  verifyAttestation,
   verifyReceipt,
+  writeStatement,
 } from "./operations.ts";
+export type { Attestation } from "./attest/attestation.ts";
+export type { AttestRequest } from "./attest/attest-disks.ts";
+export type { AttestationPolicy, VerifiedAttestation } from "./attest/verify-attestation.ts";
 export type { EraseReceipt } from "./receipts/erase-receipt.ts";
 export type { ExportedReceipt } from "./receipts/export-receipts.ts";
 export type { ExportBundle, ExportedBundle } from "./recovery/export-bundle.ts";

@@ -78,6 +78,13 @@ export const rekeyVolumeKeys = lazily(
 );
 export const snapshotDisk = lazily(async () => (await import("./operations/snapshot-disk.ts")).snapshotDisk);
 export const deleteById = lazily(async () => (await import("./operations/delete-by-id.ts")).deleteById);
+export const attestDisks = lazily(async () => (await import("./attest/attest-disks.ts")).attestDisks);
+export const verifyAttestation = lazily(
+  async () => (await import("./attest/verify-attestation.ts")).verifyAttestation,
+);
+export const writeStatement = lazily(
+  async () => (await import("./attest/write-statement.ts")).writeStatement,
+);
 export const listReceipts = lazily(async () => (await import("./receipts/read-receipts.ts")).listReceipts);
 export const findReceipt = lazily(async () => (await import("./receipts/read-receipts.ts")).findReceipt);
 export const verifyReceipt = lazily(async () => (await import("./receipts/read-receipts.ts")).verifyReceipt);

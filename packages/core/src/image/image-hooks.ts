@@ -15,6 +15,7 @@ import type { OverlayHooks, StandingHooks } from "./overlay-hooks.ts";
 import { readHeader } from "./read-header.ts";
 import type { Rollback, UndoRecord } from "./rollback.ts";
 import type { SnapshotTarget } from "./snapshot-target.ts";
+import { payloadAfter, type StoredPayload } from "./stored-payload.ts";
 import { type UnlockedDisk, unlockDisk } from "./unlock.ts";
 
 /** What a backend is asked to make. */
@@ -159,6 +160,10 @@ export abstract class ImageHooks {
   /** The header of a copy in a file: what `snapshot` has written and `adopt` takes. */
   protected headerOfCopy(path: string, expected?: DiskIdentity): Promise<HeaderStore> {
     return openFileHeader(path, expected);
+  }
+  /** What is stored for the guest, to look at without a key. Overridden where that is not in one piece after the header. */
+  protected async payload(ctx: OpContext): Promise<StoredPayload> {
+    return payloadAfter(await this.header(ctx), BigInt(this.dataSectors) * 512n);
   }
   /** Copies of the header that the storage itself keeps, and that no write reaches: names of snapshots, for people. */
   protected async headerCopies(_ctx: OpContext): Promise<readonly string[]> {

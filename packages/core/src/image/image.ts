@@ -1,4 +1,6 @@
 import type { FormattedContainer, GeneratedPassphrase } from "@luksmith/luks";
+import { attestDisk, type DiskAttestation } from "../attest/attest-disk.ts";
+import type { SamplePlan } from "../attest/sample-disk.ts";
 import { LuksmithError } from "../errors/luksmith-error.ts";
 import { createEncrypted } from "./create-encrypted.ts";
 import type { ImageSource } from "./disk-content.ts";
@@ -153,6 +155,20 @@ export abstract class Image extends ImagePlaces {
       header: () => this.header(ctx),
       actualSize: () => this.actualSize(ctx),
     });
+  }
+
+  /** As `verify`, with the header's parameters and what the storage shows without a key. Changes nothing; its guest may run. */
+  async attest(
+    { backend, base }: { readonly backend: string; readonly base: string | undefined },
+    plan: SamplePlan,
+    ctx: OpContext,
+  ): Promise<DiskAttestation> {
+    const looks = {
+      verify: () => this.verify(ctx),
+      header: () => this.header(ctx),
+      payload: () => this.payload(ctx),
+    };
+    return await attestDisk(this.disk, { backend, base, ...looks }, plan, ctx);
   }
 
   /**
