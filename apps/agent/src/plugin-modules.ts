@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { isAbsolute } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ModuleSource } from "@luksmith/core/host";
@@ -11,5 +12,6 @@ function importable(specifier: string): string {
 export const pluginModules: ModuleSource = {
   own: fileURLToPath(import.meta.url),
   resolve: (specifier) => import.meta.resolve(importable(specifier)),
+  runSync: createRequire(import.meta.url),
   import: (specifier) => import(importable(specifier)),
 };

@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { PluginDetail, PluginReport } from "@luksmith/core/host";
@@ -38,6 +38,13 @@ function plugin(source: string, name = "acme"): string {
   write(join(folder, "package.json"), JSON.stringify({ name, version: "1.2.3", type: "module" }));
   write(path, source);
   return path;
+}
+
+/** The agent as a process of its own. */
+function luksmith(argv: readonly string[]): SpawnSyncReturns<string> {
+  const main = join(import.meta.dirname, "../src/main.ts");
+  const args = ["--conditions=luksmith-source", main, "--config-file", host.configFile, ...argv];
+  return spawnSync(process.execPath, args, { timeout: 60_000, encoding: "utf8" });
 }
 
 /** Whatever the umask: writable by the owner only. */
@@ -137,7 +144,8 @@ describe("plugins check", () => {
 
   test.each([
     ["import never ends", "await new Promise(() => {});", /did not end loading within 1 s/],
-    ["import keeps the thread", "for (;;);", /never comes back \(import, after 3 s\)/],
+    ["import keeps the thread", "for (;;);", /did not end loading within 1 s/],
+    ["import keeps the thread later", "await null; for (;;);", /never comes back \(import, after 3 s\)/],
   ])("gives up one whose %s", async (_, extra, says) => {
     const path = plugin(SOURCE(extra));
     // Alone: what else is loaded may take longer than a second here.
@@ -298,6 +306,27 @@ describe("without a plugin that is configured", () => {
     expect(list.err).toContain("luksmith: PluginNotLoadable: ");
   });
 
+  test.each([
+    ["itself", "for (;;);", ""],
+    ["something that it imports", `import "./other.js";`, "for (;;);"],
+  ])("a command ends although %s never ends when it is loaded", async (_, extra, other) => {
+    const path = plugin(SOURCE(extra));
+    write(join(dirname(path), "other.js"), other);
+    await host.configure(`plugins = ${BUNDLED}, ${path}`, "plugin_timeout = 5");
+    const { status, stderr } = luksmith(["verify"]);
+    expect([status, stderr]).toEqual([
+      78,
+      expect.stringContaining(`plugin ${path} did not end loading within 5 s`),
+    ]);
+  });
+
+  test("a plugin's code runs once", async () => {
+    const path = plugin(SOURCE(`console.error("acme runs");`));
+    await host.configure(`plugins = ${BUNDLED}, ${path}`);
+    const { status, stderr } = luksmith(["verify"]);
+    expect([status, stderr.split("acme runs").length - 1]).toEqual([0, 1]);
+  });
+
   test("a command ends although a plugin leaves something running", async () => {
     const path = plugin(
       SOURCE(
@@ -305,10 +334,8 @@ describe("without a plugin that is configured", () => {
       ),
     );
     await host.configure(`plugins = ${BUNDLED}, ${path}`);
-    const main = join(import.meta.dirname, "../src/main.ts");
-    const args = ["--conditions=luksmith-source", main, "--config-file", host.configFile];
     for (const argv of [["verify"], ["plugins", "check"]]) {
-      const { status, signal } = spawnSync(process.execPath, [...args, ...argv], { timeout: 60_000 });
+      const { status, signal } = luksmith(argv);
       expect([status, signal], `luksmith ${argv.join(" ")}`).toEqual([0, null]);
     }
   });

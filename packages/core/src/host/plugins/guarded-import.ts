@@ -1,12 +1,19 @@
 import { registerHooks } from "node:module";
 import type { HostConfig } from "../../config/host-config.ts";
-import { LuksmithError } from "../../errors/luksmith-error.ts";
+import { isLuksmithError, LuksmithError } from "../../errors/luksmith-error.ts";
 import { FileTrust, trustedBy } from "./file-trust.ts";
 import type { ImportModule } from "./load-plugins.ts";
 import type { ModuleSource } from "./module-source.ts";
 import { fileOf, packageOf } from "./plugin-package.ts";
+import { callWithin } from "./within-limit.ts";
 
-export type GuardOptions = Pick<HostConfig["luksmith"], "plugins_allowed" | "plugins_require_safe_files">;
+export type GuardOptions = Pick<
+  HostConfig["luksmith"],
+  "plugins_allowed" | "plugins_require_safe_files" | "plugin_timeout"
+>;
+
+/** Of plugins that the agent comes with. They are as trusted as the agent itself. */
+const OWN_SCOPE = "@luksmith/";
 
 /** Which plugin made a module be loaded, by the module's URL. Of this process: what is loaded stays. */
 const LOADED_FOR = new Map<string, string>();
@@ -22,13 +29,27 @@ export class GuardedImport {
     this.#options = options;
   }
 
-  /** @throws `PluginNotAllowed`, `PluginUnsafe`, and what the import throws */
+  /** @throws `PluginNotAllowed`, `PluginUnsafe`, `PluginNotLoadable` (its code never returns), and what the import throws */
   readonly import: ImportModule = async (specifier) => {
     const url = this.#modules.resolve(specifier);
     this.#requireAllowed(specifier, url);
     if (this.#options.plugins_require_safe_files) this.#requireSafe(specifier, url);
+    this.#requireEnd(specifier, url);
     return await this.#modules.import(specifier);
   };
+
+  /** A module that waits for something at its top level is imported only, and `PluginLoader` waits no longer than it may. */
+  #requireEnd(specifier: string, url: string): void {
+    const path = fileOf(url);
+    const { runSync } = this.#modules;
+    if (path === undefined || !runSync || specifier.startsWith(OWN_SCOPE)) return;
+    const limit = { plugin: specifier, timeoutMs: this.#options.plugin_timeout * 1000 };
+    try {
+      callWithin(limit, "loading", () => runSync(path));
+    } catch (error) {
+      if (isLuksmithError(error)) throw error;
+    }
+  }
 
   #requireAllowed(specifier: string, url: string): void {
     const { plugins_allowed: allowed } = this.#options;
