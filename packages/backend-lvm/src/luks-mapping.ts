@@ -25,6 +25,8 @@ export interface MappedVolume {
   readonly label: string;
   /** In its header. */
   readonly luksUuid: string;
+  /** Told whenever it was opened or closed. @throws what must keep it from being opened */
+  readonly told: (open: boolean, ctx: OpContext) => Promise<void>;
 }
 
 /** The kernel's view of a volume's guest bytes, decrypted: a device of dm-crypt over it, which shows exactly the disk's size. */
@@ -80,6 +82,7 @@ export class LuksMapping {
       using unlocked = await unlock();
       const args = ["open", "--type=luks1", "--batch-mode", "--key-file=-", this.#volume.path, this.name];
       await this.#run(args, ctx, unlocked.passphrase);
+      await this.#tellOpened(ctx);
     }
     // A LUKS1 header has no size: at first it shows whole extents.
     if ((await this.bytes(ctx)) !== bytes) await this.resize(bytes, ctx);
@@ -114,6 +117,17 @@ export class LuksMapping {
   async close(ctx: OpContext): Promise<void> {
     if ((await this.bytes(ctx)) === undefined) return;
     await this.#run(["close", this.name], ctx);
+    await this.#volume.told(false, ctx);
+  }
+
+  /** What cannot be told of is not open. */
+  async #tellOpened(ctx: OpContext): Promise<void> {
+    try {
+      await this.#volume.told(true, ctx);
+    } catch (error) {
+      await this.#run(["close", this.name], ctx);
+      throw error;
+    }
   }
 
   #isAnothers(): LuksmithError {

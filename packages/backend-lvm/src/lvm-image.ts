@@ -25,7 +25,9 @@ export class LvmImage extends VolumeImage {
     super(settings, disk, services);
     this.#byKernel = settings.decryption === "dm-crypt" && disk.encryption !== undefined;
     const { commands, policy } = services;
-    const volume = { path: this.path, label: this.label, luksUuid: disk.uuid };
+    const told = async (open: boolean, ctx: OpContext): Promise<void> =>
+      services.mapped?.({ disk, path: this.#mapping.path, open }, ctx);
+    const volume = { path: this.path, label: this.label, luksUuid: disk.uuid, told };
     this.#mapping = new LuksMapping(volume, commands, policy.commandTimeoutMs);
   }
 

@@ -80,6 +80,7 @@ export {
   type StorageBases,
 } from "./image/image-backend.ts";
 export type { StoredPayload } from "./image/stored-payload.ts";
+export type { MappingChange, MappingListener } from "./image/mapping-listener.ts";
 export { type CreateImage, Image, type NewKey } from "./image/image.ts";
 export type { Attempt, Erasure } from "./image/erasure.ts";
 export type { HeaderFacts } from "./image/header-facts.ts";

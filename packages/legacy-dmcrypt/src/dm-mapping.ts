@@ -26,11 +26,19 @@ export class DmMapping {
   readonly name: string;
   readonly #commands: CommandRunner;
   readonly #timeoutMs: number;
+  readonly #told: (open: boolean, ctx: OpContext) => Promise<void>;
 
-  constructor(name: string, commands: CommandRunner, timeoutMs: number) {
+  /** @param told whenever it was opened or closed; what that throws keeps it from being opened */
+  constructor(
+    name: string,
+    commands: CommandRunner,
+    timeoutMs: number,
+    told: (open: boolean, ctx: OpContext) => Promise<void>,
+  ) {
     this.name = name;
     this.#commands = commands;
     this.#timeoutMs = timeoutMs;
+    this.#told = told;
   }
 
   get path(): string {
@@ -100,11 +108,19 @@ export class DmMapping {
         { cause: error, details: { path: device } },
       );
     }
+    try {
+      await this.#told(true, ctx);
+    } catch (error) {
+      // What cannot be told of is not open.
+      await this.#run("cryptsetup", ["remove", this.name], ctx, [0, NOT_THERE]);
+      throw error;
+    }
   }
 
   /** Idempotent. @throws `DiskInUse` */
   async close(ctx: OpContext): Promise<void> {
     const { exitCode, stderr } = await this.#run("cryptsetup", ["remove", this.name], ctx, [0, NOT_THERE, 5]);
+    if (exitCode === 0) await this.#told(false, ctx);
     if (exitCode === 0 || exitCode === NOT_THERE) return;
     throw new LuksmithError(
       "DiskInUse",

@@ -4,6 +4,7 @@ import {
   type BackendCapabilities,
   type BytesPlace,
   copyContent,
+  type DiskContent,
   type DiskIdentity,
   type DiskSource,
   fillRawSnapshot,
@@ -13,6 +14,7 @@ import {
   type ImageDisk,
   type ImageServices,
   LuksmithError,
+  operationError,
   type OpContext,
   type Passphrase,
   type Rollback,
@@ -53,7 +55,9 @@ export class PlainImage extends Image {
     this.#below = below.image(plain);
     this.path = this.#below.path;
     const { commands, policy } = services;
-    this.#mapping = new DmMapping(basename(this.path) + SUFFIX, commands, policy.commandTimeoutMs);
+    const told = async (open: boolean, ctx: OpContext): Promise<void> =>
+      services.mapped?.({ disk, path: this.#mapping.path, open }, ctx);
+    this.#mapping = new DmMapping(basename(this.path) + SUFFIX, commands, policy.commandTimeoutMs, told);
   }
 
   source(): DiskSource {
@@ -165,9 +169,9 @@ export class PlainImage extends Image {
     plainOptionsOf(this.disk);
     await this.#below.create({ source: { kind: "blank", opaque: true } }, undo, ctx);
     if (content) {
-      await using bytes = await this.openBytes("write", ctx);
-      await copyContent(content, bytes.end, `write ${this.disk.name}`, this.services.luks, ctx);
-      await bytes.sync();
+      await this.#fill(content, ctx).catch((error: unknown) => {
+        throw operationError(error, ctx.signal, `writing ${this.label}`, { path: this.path });
+      });
     }
     await undo.defer({ mapping: this.#mapping.name });
     await this.activate(ctx);
@@ -237,6 +241,12 @@ export class PlainImage extends Image {
   /** Never started: growing is refused by `capabilities`. */
   protected grow(): Promise<void> {
     throw new LuksmithError("UnsupportedOperation", `${this.label} cannot grow; migrate it to LUKS first`);
+  }
+
+  async #fill(content: DiskContent, ctx: OpContext): Promise<void> {
+    await using bytes = await this.openBytes("write", ctx);
+    await copyContent(content, bytes.end, `write ${this.disk.name}`, this.services.luks, ctx);
+    await bytes.sync();
   }
 
   async #key(ctx: OpContext): Promise<Passphrase> {

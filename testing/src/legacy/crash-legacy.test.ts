@@ -12,6 +12,7 @@ import { TempHost } from "../temp-host.ts";
 import { testContext } from "../workspace.ts";
 import { importVolumes } from "./file-volumes.ts";
 import { migrateKilled } from "./migrate-killed.ts";
+import { addPlainInstance, guestDigest } from "./plain-record.ts";
 
 const KILLS = Number(process.env["LUKSMITH_KILLS"] ?? 20);
 const MIB = 1 << 20;
@@ -43,7 +44,7 @@ test(`a migration killed at ${KILLS} random moments ends with the same content, 
     await using host = await opened(on);
     const { disks } = await findInstance(host, uuid);
     expect(disks.map(({ encryption }) => encryption?.format)).toEqual(["luks"]);
-    expect(await guestDigest(host, uuid)).toBe(digest);
+    expect(await guestDigest(host, uuid, testContext())).toBe(digest);
     expect(readdirSync(join(on.instancesPath, uuid))).toEqual(["disk"]);
     const reports = await verifyDisks(host, uuid, testContext());
     expect(reports.every((report) => report.disks.every(({ ok }) => ok))).toBe(true);
@@ -90,45 +91,8 @@ async function plainInstance(on: TempHost): Promise<{ uuid: string; digest: stri
     const end = { fd: from.fd, offset: 0n };
     await services.luks.copy({ from: end, to: bytes.end, length: disk.virtualSize });
   }
-  const identity = await image.identify(ctx);
-  const made = {
-    backend: "lvm",
-    path: image.path,
-    source: image.source(),
-    createdAt: new Date().toISOString(),
-  };
-  const mapping = { bus: "virtio", dev: "vda", type: "disk" } as const;
-  host.inventory.transaction(() =>
-    host.inventory.addInstance({
-      uuid,
-      name: undefined,
-      projectId: undefined,
-      createdAt: made.createdAt,
-      diskInfo: { disk_bus: "virtio", cdrom_bus: "ide", mapping: { disk: mapping } },
-      blockDeviceInfo: {
-        root_device_name: null,
-        image: [],
-        ephemerals: [],
-        swap: null,
-        block_device_mapping: [],
-      },
-      disks: [{ ...disk, ...made, identity: identity ?? {} }],
-    }),
-  );
+  await addPlainInstance(host, uuid, disk.virtualSize, encryption, ctx, disk.uuid);
   return { uuid, digest: createHash("sha256").update(content).digest("hex"), secretId };
-}
-
-async function guestDigest(host: WritableHost, uuid: string): Promise<string> {
-  const services = await host.services();
-  const { disks } = await findInstance(host, uuid);
-  const target = join(tempDirectory(), "guest");
-  await using to = await open(target, "wx+");
-  for (const disk of disks) {
-    await using bytes = await services.backend(disk.backend).image(disk).openBytes("read", testContext());
-    const end = { fd: to.fd, offset: 0n };
-    await services.luks.copy({ from: bytes.end, to: end, length: disk.virtualSize });
-  }
-  return createHash("sha256").update(readFileSync(target)).digest("hex");
 }
 
 /** Files of the host that hold the canary. */

@@ -13,6 +13,7 @@ const CODE_OF_ERRNO: Readonly<Record<string, ErrorCode>> = {
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   NoSpace: "free space or raise the quota or file size limit, then try again; what was begun was given back",
+  IoError: "look at the storage, of which the kernel's log may say more, then try again",
   PermissionDenied: "run as the user who owns the path, or change its permissions",
 };
 

@@ -1,5 +1,6 @@
 import { LuksEngine } from "@luksmith/luks";
 import { auditedKeys, type KeyAudit } from "../audit/audited-keys.ts";
+import { auditedMappings } from "../audit/audited-mappings.ts";
 import { Commands } from "../command/command-runner.ts";
 import { imagesBackendName } from "../config/images-backend-name.ts";
 import type { OpContext } from "../image/op-context.ts";
@@ -132,6 +133,7 @@ export class HostServices implements AsyncDisposable {
         forceRaw: config.DEFAULT.force_raw_images,
         commandTimeoutMs: config.luksmith.command_timeout * 1000,
       },
+      mapped: auditedMappings(audit),
     }));
     const loader = new PluginLoader(config.settings(), container, importModule, {
       timeoutMs: config.luksmith.plugin_timeout * 1000,

@@ -8,6 +8,7 @@ import type { EncryptionOptions } from "../disk/disk-info.ts";
 import type { EncryptionFormat } from "../request/encryption-format.ts";
 import type { Image } from "./image.ts";
 import type { ImageDisk } from "./image-disk.ts";
+import type { MappingListener } from "./mapping-listener.ts";
 import type { OpContext } from "./op-context.ts";
 
 /** What a backend says it can do; the contract suite proves it. */
@@ -104,6 +105,8 @@ export interface ImageServices {
   readonly commands: CommandRunner;
   readonly cache: ImageCache;
   readonly policy: ImagePolicy;
+  /** To be called by a backend that has the kernel decrypt. Absent: nobody wants to know. */
+  readonly mapped?: MappingListener;
 }
 
 /** The operator's choices that concern every backend. */

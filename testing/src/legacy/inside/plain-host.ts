@@ -16,9 +16,16 @@ import { importWorkspace, testContext, type TestContext } from "../../workspace.
 export const GROUP = process.env["LUKSMITH_TEST_VG"] ?? "";
 const MIB = 1 << 20;
 
-/** A host with the deprecated switch on, on this run's volume group. */
-export function plainHost(options: { readonly enabled?: boolean; readonly hash?: string } = {}): TempHost {
-  const { enabled = true, hash = "ripemd160" } = options;
+export interface PlainHostOptions {
+  readonly enabled?: boolean;
+  readonly hash?: string;
+  /** Another than the run's. */
+  readonly group?: string;
+}
+
+/** A host with the deprecated switch on. */
+export function plainHost(options: PlainHostOptions = {}): TempHost {
+  const { enabled = true, hash = "ripemd160", group = GROUP } = options;
   return new TempHost({
     imagesType: "lvm",
     plugins: ["@luksmith/backend-lvm", "@luksmith/legacy-dmcrypt", "@luksmith/keymgr-local"],
@@ -29,7 +36,7 @@ export function plainHost(options: { readonly enabled?: boolean; readonly hash?:
       "[luksmith:legacy-dmcrypt]",
       `hash = ${hash}`,
       "[libvirt]",
-      `images_volume_group = ${GROUP}`,
+      `images_volume_group = ${group}`,
     ],
   });
 }

@@ -17,6 +17,7 @@ import { placedDisks } from "@luksmith/core/host";
 import { describe, expect, test } from "vitest";
 import { CANARY } from "../../source-image.ts";
 import { passphraseOf } from "../../temp-host.ts";
+import { toldMappings } from "../../told-mappings.ts";
 import { testContext } from "../../workspace.ts";
 import {
   GROUP,
@@ -107,6 +108,8 @@ describe("the shim", () => {
     await deleteById(host, uuid, { forgetMissing: false }, ctx);
     expect(volumes().filter((each) => each.startsWith(uuid))).toEqual([]);
     expect(tool("dmsetup", ["ls", "--target", "crypt"])).not.toContain(uuid);
+    // Made; closed for the copy; closed by hand, of which nobody was told; deleted.
+    expect(await toldMappings(host, mapping)).toEqual(["opened", "closed", "opened", "opened", "closed"]);
     expect(await refusal(passphraseOf(host, root.encryption!.secretId))).toMatchObject({
       code: "EphemeralEncryptionSecretNotFound",
     });

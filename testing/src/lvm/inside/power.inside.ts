@@ -14,6 +14,7 @@ import { startLibvirt } from "@luksmith/testing-services";
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
 import { GONE, type LifeHost, nameOf, type Picture, whole } from "../../life-host.ts";
+import { toldMappings } from "../../told-mappings.ts";
 import { testContext } from "../../workspace.ts";
 import { clearGroup, cryptMappings, GROUP, tool, volumeHost, volumes } from "./volume-host.ts";
 
@@ -115,5 +116,10 @@ test(
     await life.expectPicture(rescued, GONE);
     expect(await life.storedKeys()).toEqual([]);
     expect([...cryptMappings(), ...volumes()]).toEqual([]);
+    // Each time that this host could read the disk in clear is in the audit log.
+    const told = await life.on((host) => toldMappings(host, `/dev/mapper/${mapping}`));
+    expect(told.length).toBeGreaterThan(6);
+    expect(told).toEqual(told.map((_, index) => (index % 2 === 0 ? "opened" : "closed")));
+    expect(told.at(-1)).toBe("closed");
   },
 );

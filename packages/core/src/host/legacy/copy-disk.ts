@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { ioError } from "../../errors/io-error.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { Image } from "../../image/image.ts";
+import type { LuksEngine } from "@luksmith/luks";
 import { diskFromJson, diskToJson, type ImageDisk } from "../../image/image-disk.ts";
 import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
@@ -62,8 +64,8 @@ export async function prepareCopy(
 
 /**
  * Copies what is not copied yet, decrypted and encrypted in memory, then compares all of it as the storage has it. Nobody else may use
- * either disk meanwhile. Killed or cancelled, it goes on from the last checkpoint.
- * @throws `DiskInUse`; `DiskNotProven`: they differ, and the copy begins anew the next time
+ * either disk meanwhile. Killed or cancelled, or when a device fails, it goes on from the last checkpoint.
+ * @throws `DiskInUse`, `IoError`; `DiskNotProven`: they differ, and the copy begins anew the next time
  */
 export async function copyAndCompare(
   host: WritableHost,
@@ -74,16 +76,45 @@ export async function copyAndCompare(
 ): Promise<void> {
   const services = await host.services();
   const disk = diskFromJson(begun.target);
-  const length = disk.virtualSize;
   const to = services.backend(hostBackend(host, begun)).image(disk);
   await from.deactivate(ctx);
+  const first = await copyPieces(host, { from, to, begun, pieceBytes }, services.luks, ctx).catch(
+    (error: unknown) => {
+      if (ctx.signal.aborted) throw error;
+      throw ioError(error, `copying ${from.label} into ${to.path}`, { disk: from.disk.name });
+    },
+  );
+  if (first === undefined) return;
+  host.inventory.reencryptions.setCopied(begun.disk, 0n);
+  throw new LuksmithError(
+    "DiskNotProven",
+    `the copy of ${from.label} differs from it from byte ${first} on: it was written to meanwhile, or the storage does not keep what it is given; the disk is as it was, run the migration again`,
+    { details: { disk: from.disk.name, offset: Number(first) } },
+  );
+}
+
+interface Copying {
+  readonly from: Image;
+  readonly to: Image;
+  readonly begun: Reencryption;
+  readonly pieceBytes: bigint;
+}
+
+/** @returns the first byte in which they differ */
+async function copyPieces(
+  host: WritableHost,
+  { from, to, begun, pieceBytes }: Copying,
+  luks: LuksEngine,
+  ctx: OpContext,
+): Promise<bigint | undefined> {
+  const length = to.disk.virtualSize;
   await using source = await from.openBytes("read", ctx);
   await using target = await to.openBytes("write", ctx);
   const step = `copy ${from.disk.name}`;
   for (let start = begun.copied; start < length;) {
     throwIfCancelled(ctx);
     const piece = length - start < pieceBytes ? length - start : pieceBytes;
-    await services.luks.copy({
+    await luks.copy({
       from: source.end,
       to: target.end,
       length,
@@ -95,7 +126,7 @@ export async function copyAndCompare(
     host.inventory.reencryptions.setCopied(begun.disk, start);
     ctx.progress?.({ step, doneBytes: start, totalBytes: length });
   }
-  const first = await services.luks.firstDifference({
+  return await luks.firstDifference({
     from: source.end,
     to: target.end,
     length,
@@ -103,13 +134,6 @@ export async function copyAndCompare(
     onProgress: (doneBytes, totalBytes) =>
       ctx.progress?.({ step: `compare ${from.disk.name}`, doneBytes, totalBytes }),
   });
-  if (first === undefined) return;
-  host.inventory.reencryptions.setCopied(begun.disk, 0n);
-  throw new LuksmithError(
-    "DiskNotProven",
-    `the copy of ${from.label} differs from it from byte ${first} on: it was written to meanwhile, or the storage does not keep what it is given; the disk is as it was, run the migration again`,
-    { details: { disk: from.disk.name, offset: Number(first) } },
-  );
 }
 
 function hostBackend(host: WritableHost, { disk, target }: Reencryption): string {
