@@ -45,6 +45,8 @@ const CEPH_PROGRAMS = {
 const TEST_PROGRAMS = {
   strace: "strace",
   age: "age",
+  mmdebstrap: "mmdebstrap",
+  mandoc: "mandoc",
   "mkfs.xfs": "xfsprogs",
   "mkfs.btrfs": "btrfs-progs",
   "mkfs.vfat": "dosfstools",

@@ -1,7 +1,9 @@
 /** `npm run release -- COMMAND`: what CONTRIBUTING.md says of releases, as commands. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { apiReport, reportPath, REPORTED } from "./api-report.ts";
+import { buildDeb } from "./deb/build-deb.ts";
 import { noticesOf } from "./notices.ts";
 import { ROOT } from "./packages.ts";
 import { checkPackages, publish } from "./publish.ts";
@@ -14,6 +16,8 @@ const HELP = `npm run release -- COMMAND
   api                        writes the reports of public signatures; look at their diff
   version                    raises versions and writes the change logs of what waits in .changeset
   publish [--no-provenance]  publishes what the registry has not yet; checks first
+  deb [--version V] [--output FOLDER]
+                             builds the Debian package, with Node in it, of what is built; in dist-deb if no folder is given
   sbom FOLDER                writes sbom.cdx.json and THIRD-PARTY-NOTICES beside FOLDER/node_modules
 `;
 
@@ -43,6 +47,15 @@ switch (command) {
     await writeFile(join(folder, "sbom.cdx.json"), `${JSON.stringify(sbom, undefined, 2)}\n`);
     await writeFile(join(folder, "THIRD-PARTY-NOTICES"), noticesOf(join(folder, "node_modules")));
     report(licenceProblems(sbom));
+    break;
+  }
+  case "deb": {
+    const { values } = parseArgs({
+      args: rest,
+      options: { version: { type: "string" }, output: { type: "string" } },
+    });
+    const { version, output = join(ROOT, "dist-deb") } = values;
+    process.stdout.write(`${await buildDeb({ output: resolve(output), ...(version ? { version } : {}) })}\n`);
     break;
   }
   default:

@@ -53,7 +53,7 @@ export class InstalledAgent implements AsyncDisposable {
   /** Makes the disks of the example's server from an image, looks at the first as others see it, verifies and removes them. */
   async mainJob(plugins: readonly string[], options = RAW): Promise<Seen> {
     await this.#configure(plugins, options);
-    const { server, image } = await exampleRequest();
+    const { id: server, image } = await exampleRequest();
     const source = Buffer.alloc(64 * 1024 * 1024);
     source.write(CANARY, 4096);
     await writeFile(join(this.#folder, "images", image), source);
@@ -92,9 +92,9 @@ export class InstalledAgent implements AsyncDisposable {
   }
 }
 
-async function exampleRequest(): Promise<{ server: string; image: string }> {
-  const request = JSON.parse(await readFile(REQUEST, "utf8")) as {
-    server: { id: string; image: { id: string } };
-  };
-  return { server: request.server.id, image: request.server.image.id };
+/** The example's request, its server, and the image it wants. */
+export async function exampleRequest(): Promise<{ id: string; image: string; request: string }> {
+  const request = await readFile(REQUEST, "utf8");
+  const { server } = JSON.parse(request) as { server: { id: string; image: { id: string } } };
+  return { id: server.id, image: server.image.id, request };
 }

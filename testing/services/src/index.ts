@@ -34,3 +34,4 @@ export { DmKernel, type DmKernelInfo, type LentVolumeGroup } from "./dm-kernel/d
 export { OwnDmKernel, startDmKernel } from "./dm-kernel/start-dm-kernel.ts";
 export { sharedDmKernel } from "./shared/shared-dm-kernel.ts";
 export { NpmRegistry, type PackageDocument, startNpmRegistry } from "./npm-registry/start-npm-registry.ts";
+export { DebianRoot, type RootResult } from "./debian-root/debian-root.ts";

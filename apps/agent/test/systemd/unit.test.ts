@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UnitGuest } from "./unit-guest.ts";
 
@@ -131,6 +133,22 @@ describe("the unit", () => {
     },
   );
 
+  test("is stopped before its package is replaced, and started again only if it ran", SLOW, async () => {
+    const before = await guest.show("MainPID");
+    await maintain("prerm", "upgrade", "1.1.0");
+    expect(await guest.show("ActiveState")).toBe("inactive");
+    expect(await guest.show("Result")).toBe("success");
+    // What dpkg does when the upgrade fails after that, and when it does not.
+    await maintain("postinst", "abort-upgrade", "1.1.0");
+    expect(await guest.show("ActiveState")).toBe("active");
+    expect(await guest.show("MainPID")).not.toBe(before);
+    await guest.sh("systemctl stop luksmith");
+    await maintain("prerm", "upgrade", "1.1.0");
+    await maintain("postinst", "configure", "1.0.0");
+    expect(await guest.show("ActiveState")).toBe("inactive");
+    await guest.sh("systemctl start luksmith");
+  });
+
   test("lets what runs end when it is stopped, though disks' storage stands still", SLOW, async () => {
     const { instance, thaw } = await stopInCreate();
     await thaw();
@@ -162,6 +180,13 @@ describe("the unit", () => {
     await guest.sh("systemctl stop luksmith");
   });
 });
+
+/** A script of the Debian package, as dpkg gives it its word. */
+async function maintain(script: "prerm" | "postinst", ...args: readonly string[]): Promise<void> {
+  const at = `/opt/${script}`;
+  await guest.write(at, readFileSync(join(import.meta.dirname, "../../../../release/deb", script)), "755");
+  await guest.sh(`${at} ${args.join(" ")}`);
+}
 
 async function prepareProbe(): Promise<void> {
   const disks = "/var/lib/nova/instances";

@@ -29,13 +29,15 @@ const PACKAGES = [
   "bash",
 ];
 
-/** Debian's packages for the guest, resolved as if none were installed here. */
+/** Debian's packages for the guest, or for another root, resolved as if none were installed here. */
 export class GuestPackages {
   readonly #directory: string;
+  readonly #packages: readonly string[];
 
   /** @param directory empty; becomes apt's */
-  constructor(directory: string) {
+  constructor(directory: string, packages: readonly string[] = PACKAGES) {
     this.#directory = directory;
+    this.#packages = packages;
   }
 
   /** What tells their versions from others'. */
@@ -73,7 +75,7 @@ export class GuestPackages {
       "Dir::Cache::pkgcache=",
       "Dir::Cache::srcpkgcache=",
     ].flatMap((option) => ["-o", option]);
-    const args = ["-qq", "--yes", "--no-install-recommends", what, ...options, "install", ...PACKAGES];
+    const args = ["-qq", "--yes", "--no-install-recommends", what, ...options, "install", ...this.#packages];
     const { stdout } = await run("apt-get", args, { maxBuffer: 1 << 24 });
     return stdout;
   }
