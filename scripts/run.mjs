@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The door for newcomers: `npm run demo`, `npm test`, `npm run bench`, `npm run luksmith`. Plain JavaScript for any
+ * The door for newcomers: `npm run demo`, `npm test`, `npm run bench`, `npm run docs`, `npm run luksmith`. Plain JavaScript for any
  * Node >= 20: it brings pnpm, the workspace's own Node and the Debian packages, builds, then hands over.
  */
 import { spawnSync } from "node:child_process";
@@ -13,6 +13,7 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const BIN = join(ROOT, "node_modules", ".bin");
 /** The workspace's own Node itself: what pnpm puts into .bin is a shell script, which keeps signals for itself. */
 const NODE = join(ROOT, "node_modules", "node", "bin", "node");
+const VITEPRESS = join(ROOT, "node_modules", "vitepress", "bin", "vitepress.js");
 const STAMP = join(ROOT, "node_modules", ".luksmith-installed");
 
 /** Programs we call, and the Debian package of each. */
@@ -176,6 +177,11 @@ switch (task) {
     build();
     run(NODE, ["--expose-gc", "bench/src/main.ts", ...rest]);
     break;
+  case "docs":
+    install();
+    // `dev` serves the pages and shows changes as they are written.
+    run(NODE, [VITEPRESS, ...(rest.length > 0 ? rest : ["build"]), "docs"]);
+    break;
   case "release":
     install();
     build();
@@ -187,5 +193,5 @@ switch (task) {
     run(NODE, [join(ROOT, "apps/agent/bin/luksmith.js"), ...rest], { cwd: callersFolder() });
     break;
   default:
-    fail(`unknown task ${task}; use one of demo, test, bench, luksmith, release`);
+    fail(`unknown task ${task}; use one of demo, test, bench, docs, luksmith, release`);
 }

@@ -1,0 +1,5 @@
+import DefaultTheme from "vitepress/theme";
+import "./tables.css";
+
+// The only thing that VitePress takes as a theme.
+export default DefaultTheme;

@@ -1,0 +1,3 @@
+import { projectPages } from "../.vitepress/project-pages.ts";
+
+export default { paths: () => projectPages() };
