@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -147,8 +147,8 @@ describe("the Debian package in a clean Debian", () => {
   beforeAll(async () => {
     root = await DebianRoot.start();
     await root.write("etc/dpkg/dpkg.cfg.d/tests", "force-unsafe-io\n");
-    await root.write("root/1.0.0.deb", await readFile(deb));
-    await root.write("root/1.1.0.deb", await readFile(later));
+    await link(deb, root.path("root/1.0.0.deb"));
+    await link(later, root.path("root/1.1.0.deb"));
   }, SLOW);
   afterAll(() => root[Symbol.asyncDispose]());
 
