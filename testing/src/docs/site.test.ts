@@ -18,7 +18,7 @@ beforeAll(async () => {
   pages = new Map(
     globSync("**/*.html", { cwd: site }).map((path) => [path, readFileSync(join(site, path), "utf8")]),
   );
-}, 300_000);
+}, 600_000);
 afterAll(() => rm(site, { recursive: true, force: true }));
 
 /** Of each element, as it was written. */

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blocksOf } from "./shell-blocks.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
-const SLOW = 240_000;
+const SLOW = 600_000;
 const REQUEST = "examples/encrypted-server.json";
 
 let home: string;
