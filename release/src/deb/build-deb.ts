@@ -1,4 +1,15 @@
-import { chmod, copyFile, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { readManifest, releasedPackages, ROOT } from "../packages.ts";
@@ -57,10 +68,14 @@ export async function buildDeb(options: BuildDebOptions): Promise<string> {
     await normalise(join(tree, "DEBIAN"), seconds);
     await mkdir(output, { recursive: true });
     const deb = resolve(output, `luksmith-agent_${version}_${architecture}.deb`);
-    await run("dpkg-deb", ["--root-owner-group", `-Z${compression}`, "--build", tree, deb], {
+    const made = join(scratch, "made.deb");
+    await run("dpkg-deb", ["--root-owner-group", `-Z${compression}`, "--build", tree, made], {
       cwd: scratch,
       env: { SOURCE_DATE_EPOCH: String(seconds) },
     });
+    // Half a package has no package's name.
+    await copyFile(made, `${deb}.part`);
+    await rename(`${deb}.part`, deb);
     return deb;
   } finally {
     await rm(scratch, { recursive: true, force: true });
