@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { listReceipts } from "@luksmith/core/host";
 import { describe, expect, test } from "vitest";
+import { expectGood } from "./cache-host.ts";
 import { runChild, startChild } from "./child/run-child.ts";
+import type { Outcome } from "./child/scenario.ts";
 import { addInstance, expectSeen, prepare, sweep } from "./crash-sweep.ts";
 import { fakeTool } from "./fake-tool.ts";
 import { addDisk, diskHost, recoverDisk } from "./sweep-disk.ts";
@@ -35,6 +37,38 @@ describe("invariant 1: no disk without a key, no key without a disk", () => {
       expect(secret?.deleted_at).toEqual(expect.any(String));
     }
   });
+
+  test(
+    "a delete of a qcow2 disk on a base killed at any instant is finished",
+    { timeout: 120_000 },
+    async () => {
+      const host = diskHost("qcow2", 2 * MIB);
+      let made: { id: string; path: string } | undefined;
+      let outcome: Outcome | undefined;
+      let killAt = 1;
+      for (; !outcome; killAt++) {
+        const { id, path }: { id: string; path: string } = made ?? (await addDisk(host));
+        outcome = await runChild({
+          configFile: host.temp.configFile,
+          action: { kind: "delete", id },
+          killAt,
+        });
+        expect(outcome?.error).toBeUndefined();
+        await using writable = await host.temp.write();
+        expect(writable.recovery.operations.filter((each) => each.outcome === "failed")).toEqual([]);
+        // One that had not begun has left it, for the next round.
+        made = writable.inventory.instance(id) ? { id, path } : undefined;
+        await expectGood(host.temp, writable, made ? 1 : 0);
+        expect(existsSync(path)).toBe(made !== undefined);
+        const proof = expect.objectContaining({ read_back: true, stored_passphrase: "refused" }) as unknown;
+        const receipts = await listReceipts(writable, id);
+        expect(receipts.map(({ receipt }) => receipt.erasure?.proof)).toEqual(made ? [] : [proof]);
+      }
+      expect(outcome.instants).toEqual(
+        expect.arrayContaining(["journal: erased", "unlink", "secret deleted"]),
+      );
+    },
+  );
 
   test("invariant 5: a delete killed before its disks are gone has kept their secrets", async () => {
     const prepared = await prepare();

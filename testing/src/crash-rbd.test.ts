@@ -1,17 +1,25 @@
 import { randomInt } from "node:crypto";
-import { createInstance } from "@luksmith/core/host";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { createInstance, listReceipts, type WritableHost } from "@luksmith/core/host";
 import { sharedCeph } from "@luksmith/testing-services";
 import { beforeAll, describe, expect, test } from "vitest";
 import { runChild } from "./child/run-child.ts";
 import type { Action } from "./child/scenario.ts";
+import { cryptsetupOpens, luksDump } from "./oracles/cryptsetup.ts";
+import { qemuDecrypt } from "./oracles/qemu.ts";
+import { digestOf } from "./oracles/raw-bytes.ts";
 import { rbdHost } from "./rbd-host.ts";
 import { expectRbdConsistent } from "./rbd-state.ts";
-import type { TempHost } from "./temp-host.ts";
+import { tempDirectory } from "./temp-directory.ts";
+import { passphraseOf, type TempHost } from "./temp-host.ts";
 import { testContext } from "./workspace.ts";
 
 const MIB = 1024 * 1024;
 const DISKS = { swap: 4 };
-const SWEEP = { timeout: 300_000 };
+const SWEEP = { timeout: 600_000 };
+/** `LUKSMITH_SWEEP=1`: each instant of a change of keys and of an erasure; else some. */
+const STRIDE = Number(process.env["LUKSMITH_SWEEP"] ?? 4);
 
 beforeAll(() => sharedCeph(), 120_000);
 
@@ -39,11 +47,35 @@ async function isThere({ temp }: Prepared, id: string): Promise<boolean> {
   return host.inventory?.instance(id) !== undefined;
 }
 
+/** Fails unless exactly the stored passphrase opens a disk, by what Ceph gives out, and its content is as it was. */
+async function expectContent(
+  host: WritableHost,
+  { namespace }: Prepared,
+  id: string,
+  sha256: string,
+): Promise<void> {
+  const ceph = await sharedCeph();
+  const disk = host.inventory.instance(id)?.disks.find(({ name }) => name === "disk");
+  const folder = tempDirectory();
+  const [copy, plain] = [join(folder, "copy"), join(folder, "plain")];
+  await ceph.rbd(["export", `${ceph.pool}/${namespace}/${id}_disk`, copy]);
+  using passphrase = await passphraseOf(host, disk?.encryption?.secretId);
+  expect(await cryptsetupOpens(copy, passphrase)).toBe(true);
+  const slots = [...(await luksDump(copy))].filter(
+    ([name, state]) => name.startsWith("Key Slot") && state === "ENABLED",
+  );
+  expect(slots).toHaveLength(1);
+  await qemuDecrypt({ path: copy, format: "raw", passphrase }, plain);
+  expect(await digestOf(plain)).toBe(sha256);
+  rmSync(folder, { recursive: true });
+}
+
 /** Some of the instants, other ones in each run, until one is later than the last; what was passed in that run. */
 async function sweep(
   prepared: Prepared,
   step: number,
   actionOf: () => Promise<Action>,
+  look: (host: WritableHost) => Promise<void> = async () => {},
 ): Promise<{ readonly instants: readonly string[]; readonly recovered: ReadonlySet<string> }> {
   const { temp, namespace } = prepared;
   const recovered = new Set<string>();
@@ -52,6 +84,7 @@ async function sweep(
     await using host = await temp.write();
     for (const each of host.recovery.operations) recovered.add(each.outcome);
     await expectRbdConsistent(host, await sharedCeph(), namespace);
+    await look(host);
     expect(outcome?.error).toBeUndefined();
     if (outcome) return { instants: outcome.instants, recovered };
   }
@@ -102,14 +135,44 @@ describe("invariant 1, of disks in Ceph", () => {
   test("a delete killed at some instants is finished", SWEEP, async () => {
     const prepared = await prepare();
     let id = await addInstance(prepared);
-    const { instants, recovered } = await sweep(prepared, 4, async () => {
+    let rounds = 0;
+    const { instants, recovered } = await sweep(prepared, STRIDE, async () => {
       if (!(await isThere(prepared, id))) id = await addInstance(prepared);
+      rounds++;
       return { kind: "delete", id };
     });
+    // Whoever ended it, each disk has left one.
+    await using host = await prepared.temp.read();
+    const receipts = (await listReceipts(host, undefined)).map(({ receipt }) => receipt);
+    const kept = (await isThere(prepared, id)) ? 1 : 0;
+    expect(new Set(receipts.map(({ disk }) => disk.uuid)).size).toBe(receipts.length);
+    expect(receipts.length % 2).toBe(0);
+    expect(receipts.length / 2 + kept).toBeLessThanOrEqual(rounds);
+    for (const { erasure, secret } of receipts) {
+      expect(erasure?.proof).toMatchObject({ read_back: true, stored_passphrase: "refused" });
+      expect(secret?.deleted_at).toEqual(expect.any(String));
+    }
     expect(instants).toEqual(expect.arrayContaining(["rbd: write", "rbd: remove", "secret deleted"]));
     expect(instants.lastIndexOf("rbd: remove")).toBeLessThan(instants.indexOf("secret deleted"));
     expect(recovered).toEqual(new Set(["finished"]));
   });
+
+  test(
+    "a rekey killed at some instants leaves one passphrase, the old one or the new one",
+    SWEEP,
+    async () => {
+      const prepared = await prepare();
+      const id = await addInstance(prepared);
+      const sha256 = await digestOf(prepared.temp.imageFile(prepared.image));
+      const rekey = async (): Promise<Action> => ({ kind: "rekey", id, disk: "disk" });
+      const look = (host: WritableHost) => expectContent(host, prepared, id, sha256);
+      const { instants, recovered } = await sweep(prepared, STRIDE, rekey, look);
+      expect(instants).toEqual(
+        expect.arrayContaining(["rbd: write", "rbd: flush", "journal: drop-key+forget"]),
+      );
+      expect(recovered).toEqual(new Set(["undone", "finished"]));
+    },
+  );
 
   test("a resize killed at some instants leaves one size", SWEEP, async () => {
     const prepared = await prepare();
