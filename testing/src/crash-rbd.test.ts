@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { createInstance, listReceipts, type WritableHost } from "@luksmith/core/host";
+import { createInstance, listReceipts, rekeyVolumeKeys, type WritableHost } from "@luksmith/core/host";
 import { sharedCeph } from "@luksmith/testing-services";
 import { beforeAll, describe, expect, test } from "vitest";
 import { runChild } from "./child/run-child.ts";
@@ -36,7 +36,7 @@ async function prepare(): Promise<Prepared> {
 
 async function addInstance(
   { temp, image }: Prepared,
-  knobs: { readonly encrypted?: boolean } = {},
+  knobs: { readonly encrypted?: boolean; readonly swap?: number } = {},
 ): Promise<string> {
   await using host = await temp.write();
   return (await createInstance(host, await temp.request(image, { ...DISKS, ...knobs }), testContext())).uuid;
@@ -171,6 +171,37 @@ describe("invariant 1, of disks in Ceph", () => {
         expect.arrayContaining(["rbd: write", "rbd: flush", "journal: drop-key+forget"]),
       );
       expect(recovered).toEqual(new Set(["undone", "finished"]));
+    },
+  );
+
+  test.each(["goes on", "begins anew"])(
+    "a change of the volume key killed at some instants %s, with the content as it was",
+    SWEEP,
+    async (then) => {
+      const prepared = await prepare();
+      const id = await addInstance(prepared, { swap: 0 });
+      const sha256 = await digestOf(prepared.temp.imageFile(prepared.image));
+      const { temp, namespace } = prepared;
+      const step = STRIDE === 1 ? 1 : 3 * STRIDE;
+      for (let killAt = step; ; killAt += step) {
+        const action = { kind: "volume-key", id } as const;
+        const outcome = await runChild({ configFile: temp.configFile, action, killAt });
+        expect(outcome?.error).toBeUndefined();
+        await using host = await temp.write();
+        expect(host.recovery.operations.filter((each) => each.outcome === "failed")).toEqual([]);
+        await expectContent(host, prepared, id, sha256);
+        if (outcome) break;
+        if (then === "begins anew" && host.inventory.reencryptions.of(id).length > 0) {
+          await rekeyVolumeKeys(host, id, { disk: undefined, abandon: true }, testContext());
+          await expectRbdConsistent(host, await sharedCeph(), namespace);
+        }
+      }
+      await using host = await temp.write();
+      await expectRbdConsistent(host, await sharedCeph(), namespace);
+      const { disks } = host.inventory.instance(id) ?? { disks: [] };
+      const receipts = (await listReceipts(host, id)).map(({ receipt }) => receipt);
+      // At least the last run's, of each disk.
+      expect(new Set(receipts.map(({ disk }) => disk.uuid))).toEqual(new Set(disks.map(({ uuid }) => uuid)));
     },
   );
 

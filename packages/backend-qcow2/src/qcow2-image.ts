@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import {
   type AllocateImage,
   type BackingSource,
@@ -5,12 +6,15 @@ import {
   type DiskSource,
   FileImage,
   type HeaderStore,
+  type ImageDisk,
   type ImageSource,
+  LuksmithError,
   makeFilesystem,
   type NewFile,
   newFile,
   type OpContext,
   type OpenContent,
+  type OpenParts,
   operationError,
   type OverlayHooks,
   preallocate,
@@ -28,12 +32,14 @@ import {
   createImage,
   grow,
   LUKS_AREA_BYTES,
+  makeTwin,
   planImage,
   type PlanRequest,
   type Qcow2File,
   spaceNeeded,
 } from "@luksmith/qcow2";
 import { openHeader } from "./open-header.ts";
+import { openClusters } from "./open-clusters.ts";
 import { storedClusters } from "./stored-clusters.ts";
 import { Qcow2Overlay } from "./overlay.ts";
 import { driverOf, type Unlocked } from "./qemu-options.ts";
@@ -84,6 +90,9 @@ export class Qcow2Image extends FileImage {
   }
 
   protected async allocate(request: AllocateImage, undo: Rollback, ctx: OpContext): Promise<void> {
+    const { source } = request;
+    if (source.kind === "blank" && source.like)
+      return await this.allocateLike(source.like, request, undo, ctx);
     const base = request.base && (await inspectNewBase(request.base, this.disk, this.label));
     this.#backing = base?.backing;
     const plan = planImage(this.planRequest(base?.clusterBits));
@@ -95,6 +104,44 @@ export class Qcow2Image extends FileImage {
     }
     await this.reserve(file.handle.fd, spaceNeeded(plan, this.disk.virtualSize), ctx);
     await file.publish(request.named);
+  }
+
+  /** The same tables, and clusters in the same places, which are filled afterwards. */
+  private async allocateLike(
+    like: ImageDisk,
+    request: AllocateImage,
+    undo: Rollback,
+    ctx: OpContext,
+  ): Promise<void> {
+    const container = await request.container;
+    if (!container)
+      throw new LuksmithError("InternalError", `${this.label} is to be filled, but not encrypted`);
+    await withImage(join(dirname(this.path), like.name), "read", async (image) => {
+      await requireBase(image, like.backing, this.label);
+      await requireWhole(image, this.label);
+      await using file = await newFile(this.path, undo, { makeDirectories: false });
+      try {
+        await makeTwin(image, file.handle, container.writes);
+      } catch (error) {
+        throw this.failed("writing", error, ctx);
+      }
+      await this.reserve(file.handle.fd, BigInt(image.fileSize), ctx);
+      await file.publish(request.named);
+    });
+  }
+
+  override get hasParts(): boolean {
+    return true;
+  }
+
+  override async openParts(access: "read" | "write", ctx: OpContext): Promise<OpenParts> {
+    await this.requireIdle(ctx);
+    const unlocked = this.disk.encryption ? await this.unlock(ctx) : undefined;
+    return await openClusters(this.path, access, unlocked);
+  }
+
+  override async spaceForTwin(_ctx: OpContext): Promise<bigint> {
+    return await withImage(this.path, "read", async (image) => BigInt(image.fileSize));
   }
 
   protected header(_ctx: OpContext, expected?: DiskIdentity): Promise<HeaderStore> {

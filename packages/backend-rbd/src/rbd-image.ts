@@ -11,6 +11,7 @@ import {
   LuksmithError,
   type OpContext,
   type OpenContent,
+  type OpenParts,
   type Rollback,
   type SnapshotTarget,
   type StandingHooks,
@@ -25,6 +26,7 @@ import { DATA_OFFSET } from "./config.ts";
 import { exportImage } from "./export-image.ts";
 import { type NewImage, writeImage } from "./new-image.ts";
 import { openCopy } from "./open-copy.ts";
+import { openObjects } from "./open-objects.ts";
 import { RbdClone } from "./rbd-clone.ts";
 import { nameOf, RbdDisk } from "./rbd-disk.ts";
 import { RbdHeader } from "./rbd-header.ts";
@@ -67,6 +69,23 @@ export class RbdImage extends RbdDisk {
   override async adopt(from: string, undo: Rollback, ctx: OpContext): Promise<void> {
     await using copy = await openCopy(from, this.disk, DATA_OFFSET);
     await this.#make((name) => this.#write(name, { ...copy, volumeKey: undefined }, ctx), undo, ctx);
+  }
+
+  override get hasParts(): boolean {
+    return true;
+  }
+
+  override async openParts(access: "read" | "write", ctx: OpContext): Promise<OpenParts> {
+    await this.requireIdle(ctx);
+    const unlocked = this.disk.encryption ? await this.unlock(ctx) : undefined;
+    const open = { what: `copying ${this.label}`, readOnly: access === "read" };
+    try {
+      const { image } = await OpenImage.open(this.cluster, this.name, open, ctx);
+      return openObjects(image, unlocked, this.dataOffset);
+    } catch (error) {
+      unlocked?.[Symbol.dispose]();
+      throw error;
+    }
   }
 
   protected override get standing(): StandingHooks {

@@ -79,6 +79,7 @@ export {
   type KeyOptions,
   type StorageBases,
 } from "./image/image-backend.ts";
+export type { OpenParts, StoredPart } from "./image/open-parts.ts";
 export type { StoredPayload } from "./image/stored-payload.ts";
 export type { MappingChange, MappingListener } from "./image/mapping-listener.ts";
 export { type CreateImage, Image, type NewKey } from "./image/image.ts";

@@ -8,6 +8,7 @@ export { LUKS_AREA_BYTES } from "./layout.ts";
 export { LuksArea } from "./luks-area.ts";
 export { type MadeImage, makeImage, type MakeImageRequest } from "./make-image.ts";
 export { type ImagePlan, planImage, type PlanRequest } from "./plan-image.ts";
+export { makeTwin } from "./make-twin.ts";
 export {
   QCOW2_ERROR_CODES,
   Qcow2Error,

@@ -1,4 +1,5 @@
 import type { VolumeKey } from "@luksmith/luks";
+import type { ImageDisk } from "./image-disk.ts";
 import type { ImageFile } from "../images/image-service.ts";
 
 /** File systems that a blank disk may come with; `swap` is what mkswap writes. Nova's names for `guest_format`. */
@@ -8,8 +9,11 @@ export type GuestFormat = (typeof GUEST_FORMATS)[number];
 
 /** What a new disk shall hold. */
 export type ImageSource =
-  /** `opaque`: whoever asks puts ciphertext on it, so that what was on the storage before may stay. */
-  | { readonly kind: "blank"; readonly opaque?: boolean }
+  /**
+   * `opaque`: whoever asks puts ciphertext on it, so that what was on the storage before may stay. `like`: it is going to be filled part by
+   * part (`openParts`) with what that disk stores, and stores the same parts in the same places.
+   */
+  | { readonly kind: "blank"; readonly opaque?: boolean; readonly like?: ImageDisk }
   | { readonly kind: "filesystem"; readonly format: GuestFormat; readonly label?: string }
   | { readonly kind: "image"; readonly image: ImageFile };
 

@@ -11,6 +11,7 @@ import { type DiskIdentity, type DiskSource, hasHeader, type ImageDisk } from ".
 import * as refusals from "./image-refusals.ts";
 import type { OpContext } from "./op-context.ts";
 import { type BytesPlace, type OpenBytes, openBytes, pathOfSource } from "./open-bytes.ts";
+import { type OpenParts, partsOfBytes } from "./open-parts.ts";
 import type { OverlayHooks, StandingHooks } from "./overlay-hooks.ts";
 import { readHeader } from "./read-header.ts";
 import type { Rollback, UndoRecord } from "./rollback.ts";
@@ -218,6 +219,25 @@ export abstract class ImageHooks {
     await this.requireIdle(ctx);
     const unlocked = this.disk.encryption ? await this.unlock(ctx) : undefined;
     return await openBytes(place, access, unlocked);
+  }
+
+  /** Whether `openParts` can be asked for. */
+  get hasParts(): boolean {
+    return this.isInOnePiece;
+  }
+
+  /**
+   * Opens what the disk stores, for a copy to or from another that was made like it, which nobody else may use meanwhile.
+   * Overridden together with `hasParts` where it is not in one piece.
+   * @throws as `openBytes`
+   */
+  async openParts(access: "read" | "write", ctx: OpContext): Promise<OpenParts> {
+    return partsOfBytes(await this.openBytes(access, ctx), this.disk.virtualSize);
+  }
+
+  /** Bytes of storage that another disk with the same content takes, made like this one. */
+  async spaceForTwin(_ctx: OpContext): Promise<bigint> {
+    return this.spaceNeeded(this.disk.virtualSize);
   }
 
   /** @throws `DiskInUse` */

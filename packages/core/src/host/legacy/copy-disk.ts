@@ -11,6 +11,7 @@ import { secretName } from "../../key-manager/key-manager.ts";
 import type { WritableHost } from "../host.ts";
 import { OperationSecrets } from "../operations/operation-secrets.ts";
 import { journaledRollback, takeBack } from "../operations/undo.ts";
+import { copyPiece, pieceDifference } from "./copy-parts.ts";
 
 /** Bytes between two checkpoints, each of which costs a sync of the disk and one of the journal. */
 export const PIECE_BYTES = 64n << 20n;
@@ -21,13 +22,14 @@ export function copyName(name: string): string {
 }
 
 /** The new disk before it has a passphrase: the same guest's bytes in a LUKSv1 container. */
-export function plannedCopy({ instanceUuid, name, uuid, virtualSize }: DiskRecord): ImageDisk {
+export function plannedCopy({ instanceUuid, name, uuid, virtualSize, backing }: DiskRecord): ImageDisk {
   return {
     instanceUuid,
     name: copyName(name),
     uuid,
     virtualSize,
     encryption: { format: "luks", secretId: null },
+    ...(backing ? { backing } : {}),
   };
 }
 
@@ -50,7 +52,7 @@ export async function prepareCopy(
     const disk: ImageDisk = { ...plannedCopy(record), encryption: { format: "luks", secretId: id } };
     const image = services.backend(record.backend).image(disk);
     const undo = journaledRollback(operation, record.backend, image);
-    await image.create({ source: { kind: "blank" }, passphrase }, undo, ctx);
+    await image.create({ source: { kind: "blank", like: record }, passphrase }, undo, ctx);
     const identity = await image.identify(ctx);
     if (!identity)
       throw new LuksmithError("DiskNotProven", `${image.label} vanished right after it was made`);
@@ -88,7 +90,7 @@ export async function copyAndCompare(
   host.inventory.reencryptions.setCopied(begun.disk, 0n);
   throw new LuksmithError(
     "DiskNotProven",
-    `the copy of ${from.label} differs from it from byte ${first} on: it was written to meanwhile, or the storage does not keep what it is given; the disk is as it was, run the migration again`,
+    `the copy of ${from.label} differs from it from byte ${first} on: it was written to meanwhile, or the storage does not keep what it is given; the disk is as it was, give the same command again`,
     { details: { disk: from.disk.name, offset: Number(first) } },
   );
 }
@@ -108,32 +110,32 @@ async function copyPieces(
   ctx: OpContext,
 ): Promise<bigint | undefined> {
   const length = to.disk.virtualSize;
-  await using source = await from.openBytes("read", ctx);
-  await using target = await to.openBytes("write", ctx);
-  const step = `copy ${from.disk.name}`;
+  await using source = await from.openParts("read", ctx);
+  await using target = await to.openParts("write", ctx);
+  const pair = { source, target, luks, signal: ctx.signal, label: from.label };
+  const pieceAt = (start: bigint) => ({
+    start,
+    length: length - start < pieceBytes ? length - start : pieceBytes,
+  });
+  const report = (what: string, doneBytes: bigint): void =>
+    ctx.progress?.({ step: `${what} ${from.disk.name}`, doneBytes, totalBytes: length });
   for (let start = begun.copied; start < length;) {
     throwIfCancelled(ctx);
-    const piece = length - start < pieceBytes ? length - start : pieceBytes;
-    await luks.copy({
-      from: source.end,
-      to: target.end,
-      length,
-      extents: [{ start, length: piece }],
-      signal: ctx.signal,
-    });
+    const piece = pieceAt(start);
+    await copyPiece(pair, piece);
     await target.sync();
-    start += piece;
+    start += piece.length;
     host.inventory.reencryptions.setCopied(begun.disk, start);
-    ctx.progress?.({ step, doneBytes: start, totalBytes: length });
+    report("copy", start);
   }
-  return await luks.firstDifference({
-    from: source.end,
-    to: target.end,
-    length,
-    signal: ctx.signal,
-    onProgress: (doneBytes, totalBytes) =>
-      ctx.progress?.({ step: `compare ${from.disk.name}`, doneBytes, totalBytes }),
-  });
+  let first: bigint | undefined;
+  for (let start = 0n; start < length && first === undefined; start += pieceBytes) {
+    throwIfCancelled(ctx);
+    const piece = pieceAt(start);
+    first = await pieceDifference(pair, piece);
+    report("compare", start + piece.length);
+  }
+  return first;
 }
 
 function hostBackend(host: WritableHost, { disk, target }: Reencryption): string {

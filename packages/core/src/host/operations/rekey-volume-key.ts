@@ -33,7 +33,7 @@ interface Candidate {
  * new one beside it, decrypted and encrypted in memory, compared, then names are swapped and the old one erased; until then the old one is as it
  * was. Killed at any point, the next call goes on.
  * @returns the disks as they are now
- * @throws `UnsupportedOperation` (not encrypted, or on a backend whose disks are not in one piece), `DiskInUse`, `NoSpace`, … with nothing changed
+ * @throws `UnsupportedOperation` (not encrypted, or on a backend that cannot copy its disks in parts), `DiskInUse`, `HeaderCopiesRemain`, `NoSpace`, … with nothing changed
  */
 export async function rekeyVolumeKeys(
   host: WritableHost,
@@ -71,11 +71,13 @@ async function candidates(
   for (const record of records) {
     const image = await imageOf(host, record, ctx);
     const copy = services.backend(record.backend).image(plannedCopy(record));
-    if (!image.isInOnePiece || !image.rename || !copy.rename) throw notInOnePiece(image);
+    if (!image.hasParts || !image.rename || !copy.rename) throw cannotCopy(image);
     await image.requireIdle(ctx);
+    // They would go with the old disk.
+    await image.requireNoHeaderCopies(ctx);
     if (!host.inventory.reencryptions.find(record.uuid)) {
       await requireAbsent(copy, ctx);
-      await requireRoom(copy, copy.spaceNeeded(record.virtualSize), ctx);
+      await requireRoom(copy, await image.spaceForTwin(ctx), ctx);
     }
     found.push({ record, image });
   }
@@ -83,7 +85,7 @@ async function candidates(
   return found;
 }
 
-function notInOnePiece({ label, disk }: Image): LuksmithError {
+function cannotCopy({ label, disk }: Image): LuksmithError {
   return new LuksmithError(
     "UnsupportedOperation",
     `${label} cannot be encrypted anew in one step on its backend; for a guest that Luksmith runs, "luksmith shelve" and "luksmith unshelve" give it another volume key`,
