@@ -6,4 +6,5 @@ export const QCOW2_CAPABILITIES: BackendCapabilities = {
   resize: true,
   snapshot: ["raw", "qcow2"],
   overlays: true,
+  rekeyOpen: true,
 };

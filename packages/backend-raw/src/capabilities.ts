@@ -6,4 +6,5 @@ export const RAW_CAPABILITIES: BackendCapabilities = {
   resize: true,
   snapshot: ["raw", "qcow2"],
   overlays: false,
+  rekeyOpen: true,
 };

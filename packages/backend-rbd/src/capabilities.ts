@@ -8,4 +8,5 @@ export const RBD_CAPABILITIES: BackendCapabilities = {
   overlays: false,
   clones: true,
   shared: true,
+  rekeyOpen: true,
 };

@@ -3,7 +3,7 @@ import { diskArgument, instanceArgument, lowerCase } from "./arguments.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { RekeyCommand } from "./rekey.ts";
 
-/** flatten, rebase, rekey: what is done to disks that no guest is using */
+/** flatten, rebase, rekey: what is done to disks as they are */
 export function addMaintenanceCommands(program: Command, dispatch: Dispatch): void {
   program
     .command("flatten")

@@ -31,6 +31,11 @@ export interface BackendCapabilities {
    * left does not remove it. Default: false.
    */
   readonly shared?: boolean;
+  /**
+   * Passphrases can be changed while a guest has the disk open: whoever decrypts for it has read the header when it opened the disk, keeps the
+   * volume key alone, and never writes to the header. Default: false.
+   */
+  readonly rekeyOpen?: boolean;
 }
 
 /** Options of an encryption format without a header. */

@@ -105,13 +105,19 @@ export abstract class Image extends ImagePlaces {
   /**
    * Lets a new passphrase open the disk beside the stored one, and proves it. `dropKey` then takes the old one away. The
    * disk's data and volume key stay as they are.
+   * @param options `open`: a guest of this host's may have it open
    * @returns the key slot of the stored passphrase
    * @throws `UnsupportedOperation` (a plain disk), `DiskInUse`, `HeaderCopiesRemain`, `DiskReplaced`, `DiskNotProven`, `LuksPassphraseRefused`,
    * `LuksKeySlotUnavailable`, and what keeps the key manager from answering
    */
-  async rekey(next: NewKey, undo: Rollback, ctx: OpContext): Promise<KeySlotMark> {
+  async rekey(
+    next: NewKey,
+    undo: Rollback,
+    ctx: OpContext,
+    options: { readonly open?: boolean } = {},
+  ): Promise<KeySlotMark> {
     const secretId = this.requireSecret();
-    await this.requireIdle(ctx);
+    await this.requireKeysFree(options, ctx);
     await this.requireNoHeaderCopies(ctx);
     const { keys } = this.services;
     // All that is remote comes first: nobody waits for a key manager with a half changed header.
@@ -123,7 +129,7 @@ export abstract class Image extends ImagePlaces {
         `the key manager gives back another passphrase for ${this.label} than it was given; the disk was not touched, check the key manager`,
       );
     }
-    await this.requireIdle(ctx);
+    await this.requireKeysFree(options, ctx);
     await using header = await this.header(ctx);
     return await addKey(this, header, { current, next: next.passphrase }, this.services, undo, ctx);
   }
@@ -131,14 +137,24 @@ export abstract class Image extends ImagePlaces {
   /**
    * Finishes a `rekey`: takes away the key slot that it gave, of a disk whose stored secret is the new one by now; its key material is
    * overwritten. Idempotent.
+   * @param options as of `rekey`
    * @throws `DiskInUse`, `LuksPassphraseRefused`, `DiskNotProven`: the stored secret does not open it; nothing was touched
    */
-  async dropKey(mark: KeySlotMark, ctx: OpContext): Promise<void> {
+  async dropKey(mark: KeySlotMark, ctx: OpContext, options: { readonly open?: boolean } = {}): Promise<void> {
     const id = this.requireSecret();
     using stored = await this.services.keys.get({ id }, ctx);
-    await this.requireIdle(ctx);
+    await this.requireKeysFree(options, ctx);
     await using header = await this.header(ctx);
     await dropKey(this, header, mark, stored, this.services.luks, ctx);
+  }
+
+  /**
+   * Makes sure that key slots may be written to.
+   * @throws `DiskInUse`
+   */
+  async requireKeysFree({ open = false }: { readonly open?: boolean }, ctx: OpContext): Promise<void> {
+    if (open && this.capabilities.rekeyOpen === true) return;
+    await this.requireIdle(ctx);
   }
 
   /** Carries out what was deferred to a `Rollback`. Idempotent; touches only what the record proves to be its own. */

@@ -100,7 +100,7 @@ async function endOperation(
     case "rekey": {
       const operation = host.journal.resume(open);
       if (!rekeyIsInForce(open.steps)) return await undo(services, operation, ctx);
-      await finishRekey(services, operation, ctx);
+      await finishRekey(host, services, operation, ctx);
       return "finished";
     }
     case "rebuild":

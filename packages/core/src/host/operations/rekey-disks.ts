@@ -9,6 +9,7 @@ import { secretName } from "../../key-manager/key-manager.ts";
 import type { WritableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 import { takeKeys } from "../guests/end-guest.ts";
+import { isUp, runningUnder } from "../guests/find-guest.ts";
 import { giveKeys, guestKeys } from "../guests/guest-keys.ts";
 import { noteFailure } from "./note-failure.ts";
 import { OperationSecrets } from "./operation-secrets.ts";
@@ -18,9 +19,10 @@ import { journaledRollback, takeBack } from "./undo.ts";
 
 /**
  * Gives one encrypted disk of an instance, or each, a new passphrase; data and volume key stay. Disk by disk: one that
- * fails leaves the others with their new passphrases, and is what is raised. No guest may be using them.
+ * fails leaves the others with their new passphrases, and is what is raised. A guest that Luksmith runs may have them open, where their backend
+ * can do that (`rekeyOpen`): it has the volume key already, and its next start takes the new passphrase.
  * @param name undefined: all that are encrypted
- * @throws `UnsupportedOperation` (not encrypted), `DiskInUse`, `DiskReplaced`, `DiskNotFound` with nothing changed;
+ * @throws `UnsupportedOperation` (not encrypted), `DiskInUse`, `DomainStateConflict` (in a rescue), `DiskReplaced`, `DiskNotFound` with nothing changed;
  * `EphemeralEncryptionCleanupFailed`: the new passphrase is in force, and the old one will be taken away by recovery
  */
 export async function rekeyDisks(
@@ -32,10 +34,11 @@ export async function rekeyDisks(
   using _claim = host.claim(instance.uuid);
   const records = name === undefined ? instance.disks.filter(hasHeader) : [diskOf(instance, name)];
   if (records.length === 0 || !records.every(hasHeader)) throw notEncrypted(instance, name);
+  const open = (await runningUnder(host, instance.uuid, ctx)) !== undefined;
   const images: [DiskRecord, Image][] = [];
   for (const record of records) {
     const image = await imageOf(host, record, ctx);
-    await image.requireIdle(ctx);
+    await image.requireKeysFree({ open }, ctx);
     await image.requireNoHeaderCopies(ctx);
     images.push([record, image]);
   }
@@ -43,7 +46,7 @@ export async function rekeyDisks(
   const failures: unknown[] = [];
   for (const [record, image] of images) {
     try {
-      rekeyed.push(await rekeyDisk(host, instance, record, image, ctx));
+      rekeyed.push(await rekeyDisk(host, instance, { record, image, open }, ctx));
     } catch (error) {
       throwIfCancelled(ctx);
       failures.push(error);
@@ -68,8 +71,7 @@ export async function giveNewKeys(host: WritableHost, uuid: string, ctx: OpConte
 async function rekeyDisk(
   host: WritableHost,
   instance: InstanceRecord,
-  record: DiskRecord,
-  image: Image,
+  { record, image, open }: { readonly record: DiskRecord; readonly image: Image; readonly open: boolean },
   ctx: OpContext,
 ): Promise<DiskRecord> {
   const services = await host.services();
@@ -83,7 +85,7 @@ async function rekeyDisk(
     const consumer = { resourceType: "disk", resourceId: record.uuid } as const;
     const { id } = await secrets.make(operation, name, passphrase, consumer, ctx);
     const rollback = journaledRollback(operation, record.backend, image);
-    const mark = await image.rekey({ passphrase, secretId: id }, rollback, ctx);
+    const mark = await image.rekey({ passphrase, secretId: id }, rollback, ctx, { open });
     rekeyed = withSecret(record, id);
     const disk = diskToJson(rekeyed);
     const forward: SagaStep[] = [{ kind: "drop-key", data: { backend: record.backend, disk, mark } }];
@@ -99,7 +101,7 @@ async function rekeyDisk(
   } catch (error) {
     throw await takeBack(services, operation, error, ctx, secrets);
   }
-  await finishRekey(services, operation, ctx);
+  await finishRekey(host, services, operation, ctx);
   ctx.log.info({ disk: record.uuid, secret: rekeyed.encryption?.secretId }, "disk rekeyed");
   return rekeyed;
 }
@@ -111,13 +113,14 @@ export function rekeyIsInForce(steps: Operation["steps"]): boolean {
 
 /** Takes the old key away: first from the disk, then from the key manager. Idempotent; ignores cancellation. */
 export async function finishRekey(
+  host: WritableHost,
   services: HostServices,
   operation: Operation,
   ctx: OpContext,
 ): Promise<void> {
   const steady: OpContext = { ...ctx, signal: new AbortController().signal };
   try {
-    for (const step of operation.steps) await carryOut(services, readStep(step), steady);
+    for (const step of operation.steps) await carryOut(host, services, readStep(step), steady);
   } catch (error) {
     noteFailure(operation, error);
     const reason = error instanceof Error ? error.message : String(error);
@@ -130,10 +133,19 @@ export async function finishRekey(
   operation.end("done");
 }
 
-async function carryOut(services: HostServices, step: SagaStep, ctx: OpContext): Promise<void> {
+async function carryOut(
+  host: WritableHost,
+  services: HostServices,
+  step: SagaStep,
+  ctx: OpContext,
+): Promise<void> {
   if (step.kind === "drop-key") {
     const { backend, disk, mark } = step.data;
-    await services.backend(backend).image(diskFromJson(disk)).dropKey(mark, ctx);
+    const image = services.backend(backend).image(diskFromJson(disk));
+    const guest = host.inventory.guests.find(image.disk.instanceUuid);
+    // It may have been started or have ended since.
+    const open = guest !== undefined && isUp(await services.hypervisor.state(guest.uuid, ctx));
+    await image.dropKey(mark, ctx, { open });
   }
   if (step.kind === "take-keys") await takeKeys(services.hypervisor, step.data.keys, ctx);
   if (step.kind === "forget") await services.keys.delete({ id: step.data.id }, ctx);
