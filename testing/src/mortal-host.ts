@@ -43,6 +43,8 @@ const importMortal: ImportModule = async (specifier) => {
 /** What came of an operation that its process has survived. */
 export interface Survived {
   readonly error?: { readonly code: string };
+  /** Those at which it could have died. */
+  readonly instants: readonly string[];
 }
 
 /** Does one operation as by a process that dies at an instant; undefined when it did. */
@@ -65,9 +67,9 @@ export async function actMortally(
       host = await WritableHost.write(config, options, ctx);
       await act(host, action, ctx);
     });
-    return outcome && {};
+    return outcome && { instants: life.passed };
   } catch (error) {
-    return { error: errorToJson(error) as { code: string } };
+    return { error: errorToJson(error) as { code: string }, instants: life.passed };
   } finally {
     // As the kernel does for a dead process: threads end, locks and descriptors go.
     await host?.[Symbol.asyncDispose]();
