@@ -15,10 +15,13 @@ export interface Attempt {
 
 /**
  * How the command of that number goes wrong. The first in each way; the others having done their work and failed, which is what
- * backends get wrong, and in one more way: a volume takes a second to make. All of them in each way by `LUKSMITH_FAULTS=all`.
+ * backends get wrong, and in one more way: a volume takes a second to make. All of them in each way by `LUKSMITH_FAULTS=all`, each
+ * in one way by `few`.
  */
 function faultsAt(at: number): readonly CommandFault[] {
-  if (at === 1 || process.env["LUKSMITH_FAULTS"] === "all") return COMMAND_FAULTS;
+  const amount = process.env["LUKSMITH_FAULTS"];
+  if (amount === "few") return [COMMAND_FAULTS[at % COMMAND_FAULTS.length] ?? "fails-late"];
+  if (at === 1 || amount === "all") return COMMAND_FAULTS;
   const others = COMMAND_FAULTS.filter((fault) => fault !== "fails-late");
   return ["fails-late", others[at % others.length] ?? "is-cancelled"];
 }
