@@ -26,8 +26,18 @@ export interface NewVolume {
   readonly label: string;
 }
 
+/** One look at the group. */
+export interface GroupSurvey {
+  /** In the order of the names; undefined: there is none of that name. */
+  readonly uuids: readonly (string | undefined)[];
+  /** Bytes. */
+  readonly free: bigint;
+}
+
 /** Beyond this a thin pool is as good as full: its guests would stop, all of them. */
 const POOL_LIMIT = 0.95;
+const GROUP_FIELDS = "vg_free,vg_missing_pv_count,vg_exported";
+const POOL_FIELDS = "lv_size,data_percent,metadata_percent";
 const VOLUME_FIELDS = "lv_name,lv_uuid,lv_tags,lv_size,lv_active,segtype";
 
 /** The volume group with the disks, through LVM's commands. */
@@ -71,11 +81,28 @@ export class VolumeGroup {
   /** Bytes that new volumes may take. @throws `VolumeGroupUnusable` */
   async freeBytes(ctx: OpContext): Promise<bigint> {
     if (this.#settings.thin) return poolRoom(await this.#pool(ctx));
-    const [row] = await this.#report("vg", "vg_free,vg_missing_pv_count,vg_exported", [], ctx);
-    if (!row) throw groupUnusable(this.name, "it was not found");
-    if (field(row, "vg_exported") === "1") throw groupUnusable(this.name, "it is exported");
-    if (countOf(row, "vg_missing_pv_count") > 0n) throw groupUnusable(this.name, "a part of it is missing");
-    return countOf(row, "vg_free");
+    return this.#roomOf(await this.#report("vg", GROUP_FIELDS, [], ctx));
+  }
+
+  /**
+   * Uuids of the volumes that have these names, and bytes that new ones may take: one look at the group, which is what takes LVM's
+   * commands their time.
+   * @throws `VolumeGroupUnusable`
+   */
+  async survey(names: readonly string[], ctx: OpContext): Promise<GroupSurvey> {
+    const { thin } = this.#settings;
+    const wanted = names.map((name) => `lv_name="${name}"`);
+    const fields = `${GROUP_FIELDS},lv_name,lv_uuid,segtype${thin ? `,${POOL_FIELDS}` : ""}`;
+    const select = thin ? ["--select", [...wanted, 'segtype="thin-pool"'].join(" || ")] : [];
+    const rows = await this.#report("vg", fields, select, ctx);
+    // A group without volumes has no row with one.
+    const free = thin
+      ? poolRoom(this.#chosenPool(rows.filter((row) => field(row, "segtype") === "thin-pool")))
+      : rows.length > 0
+        ? this.#roomOf(rows)
+        : await this.freeBytes(ctx);
+    const uuids = new Map(rows.map((row) => [field(row, "lv_name"), field(row, "lv_uuid")]));
+    return { uuids: names.map((name) => uuids.get(name)), free };
   }
 
   /**
@@ -127,11 +154,20 @@ export class VolumeGroup {
   }
 
   async #pool(ctx: OpContext): Promise<ReportRow> {
+    const select = ["--select", 'segtype="thin-pool"'];
+    return this.#chosenPool(await this.#report("lv", `lv_name,${POOL_FIELDS}`, select, ctx));
+  }
+
+  #roomOf([row]: readonly ReportRow[]): bigint {
+    if (!row) throw groupUnusable(this.name, "it was not found");
+    if (field(row, "vg_exported") === "1") throw groupUnusable(this.name, "it is exported");
+    if (countOf(row, "vg_missing_pv_count") > 0n) throw groupUnusable(this.name, "a part of it is missing");
+    return countOf(row, "vg_free");
+  }
+
+  #chosenPool(all: readonly ReportRow[]): ReportRow {
     const { thinPool } = this.#settings;
-    const named = thinPool === undefined ? "" : ` && lv_name="${thinPool}"`;
-    const select = ["--select", `segtype="thin-pool"${named}`];
-    const fields = "lv_name,lv_size,data_percent,metadata_percent";
-    const pools = await this.#report("lv", fields, select, ctx);
+    const pools = all.filter((each) => thinPool === undefined || field(each, "lv_name") === thinPool);
     const [pool] = pools;
     if (pool && pools.length === 1) return pool;
     const found = pools.map((each) => field(each, "lv_name")).join(", ");

@@ -78,6 +78,7 @@ export {
   ImageServicesToken,
   type KeyOptions,
   type StorageBases,
+  type StorageSurvey,
 } from "./image/image-backend.ts";
 export type { OpenParts, StoredPart } from "./image/open-parts.ts";
 export type { StoredPayload } from "./image/stored-payload.ts";

@@ -7,7 +7,7 @@ import type { KeyManager } from "../key-manager/key-manager.ts";
 import type { EncryptionOptions } from "../disk/disk-info.ts";
 import type { EncryptionFormat } from "../request/encryption-format.ts";
 import type { Image } from "./image.ts";
-import type { ImageDisk } from "./image-disk.ts";
+import type { DiskIdentity, ImageDisk } from "./image-disk.ts";
 import type { MappingListener } from "./mapping-listener.ts";
 import type { OpContext } from "./op-context.ts";
 
@@ -52,6 +52,11 @@ export interface ImageBackend {
   image(disk: ImageDisk): Image;
   /** What opens a new disk of a format besides its key (`DiskEncryption.options`), where the format writes that nowhere. */
   optionsOf?(format: EncryptionFormat): KeyOptions | undefined;
+  /**
+   * Answers for several disks that may be made what `Image.identify` and `Image.spaceFree` answer for each, where every question
+   * costs a program. Left out: each image is asked.
+   */
+  survey?(disks: readonly ImageDisk[], ctx: OpContext): Promise<StorageSurvey>;
   /** What clones stand on. Left out: there are none. */
   readonly bases?: StorageBases;
   /**
@@ -61,6 +66,14 @@ export interface ImageBackend {
    * @throws only `Cancelled`
    */
   ready?(ctx: OpContext): Promise<string | undefined>;
+}
+
+/** One look at the storage. */
+export interface StorageSurvey {
+  /** What stands under the name of each disk, in their order; undefined: nothing. */
+  readonly found: readonly (DiskIdentity | undefined)[];
+  /** Bytes free where they will be; undefined: cannot tell. */
+  readonly free: bigint | undefined;
 }
 
 /** Images in the storage itself that disks are clones of; shared by all hosts that have the storage. */

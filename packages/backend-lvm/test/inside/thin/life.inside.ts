@@ -68,6 +68,34 @@ describe("an instance's life on volumes", () => {
     expect(host.inventory.instances()).toEqual([]);
   });
 
+  test.each([
+    { kind: "linear", thin: false, looks: ["vgs"] },
+    // How full the pool is, again before each.
+    { kind: "thin", thin: true, looks: ["vgs", "lvs", "lvs"] },
+  ])(
+    "$kind: a create looks at the group once, and refuses a name that is taken before it changes anything",
+    async ({ thin, looks }) => {
+      await makePool();
+      const temp = lvmHost(thin);
+      const image = temp.addImage(2 * MIB);
+      await using host = await temp.write();
+      const request = await temp.request(image, { swap: 4 });
+      const uuid = request.server.id;
+      await run("lvcreate", "-qq", "-y", "-Wn", "-Zn", "-l", "1", "-n", `${uuid}_disk.swap`, GROUP);
+      await expect(createInstance(host, request, ctx)).rejects.toMatchObject({ code: "DiskExists" });
+      expect(await names()).toEqual([`${uuid}_disk.swap`]);
+      expect(host.journal.unfinished()).toEqual([]);
+      await removeVolumes();
+      const on = testContext();
+      await createInstance(host, request, on);
+      const files = on.logged.flatMap(({ message, fields }) =>
+        message === "command" ? [fields["file"]] : [],
+      );
+      expect(files.filter((file) => file !== "lvcreate")).toEqual(expect.arrayContaining(looks));
+      expect(files.filter((file) => /^(lvs|vgs)$/.test(String(file)))).toHaveLength(looks.length);
+    },
+  );
+
   test("a create that is killed while its volume is written is taken back; a delete is finished", async () => {
     const temp = lvmHost(false);
     const image = temp.addImage(12 * MIB);

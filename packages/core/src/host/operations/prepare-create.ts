@@ -3,7 +3,7 @@ import type { LocalDisk, LocalDiskEncryption } from "../../disk/local-disks.ts";
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { ImageSource } from "../../image/disk-content.ts";
 import type { Image } from "../../image/image.ts";
-import type { ImageBackend } from "../../image/image-backend.ts";
+import type { ImageBackend, StorageSurvey } from "../../image/image-backend.ts";
 import type { DiskEncryption, ImageDisk } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { ImageFile } from "../../images/image-service.ts";
@@ -37,7 +37,7 @@ export async function prepareCreate(
   ctx: OpContext,
   nameOf: (disk: LocalDisk) => string = ({ name }) => name,
 ): Promise<readonly PreparedDisk[]> {
-  const prepared: PreparedDisk[] = [];
+  const described = [];
   const backend = services.chosenBackend;
   for (const local of plan.disks) {
     const file =
@@ -45,14 +45,23 @@ export async function prepareCreate(
     const disk = { ...imageDisk(plan, local, file, backend), name: nameOf(local) };
     const image = backend.image(disk);
     image.requireEncryptionSupport();
-    await requireAbsent(image, ctx);
+    described.push({ local, file, disk, image });
+  }
+  const survey = await backend.survey?.(
+    described.map(({ disk }) => disk),
+    ctx,
+  );
+  const prepared: PreparedDisk[] = [];
+  for (const [index, { local, file, disk, image }] of described.entries()) {
+    if (!survey) await requireAbsent(image, ctx);
+    else if (survey.found[index]) throw diskExists(image);
     if (file?.encryption) await requireOpenable(file, services, ctx);
     const source = file ? ({ kind: "image", image: file } as const) : filesystem(config, local);
     const { force_raw_images: forceRaw } = config.DEFAULT;
     const bytes = await contentToWrite(file, services.cache, backend.capabilities, forceRaw);
     prepared.push({ local, disk, image, source, ...bytes });
   }
-  await requireSpace(prepared, ctx);
+  await requireSpace(prepared, ctx, survey);
   return prepared;
 }
 
@@ -144,8 +153,11 @@ export function filesystem(config: HostConfig, local: LocalDisk): ImageSource {
 }
 
 export async function requireAbsent(image: Image, ctx: OpContext): Promise<void> {
-  if (!(await image.identify(ctx))) return;
-  throw new LuksmithError(
+  if (await image.identify(ctx)) throw diskExists(image);
+}
+
+function diskExists(image: Image): LuksmithError {
+  return new LuksmithError(
     "DiskExists",
     `${image.path} exists already and was not touched; it may be a disk that this agent does not know: look at it with "luksmith inspect" and move it away`,
     { details: { path: image.path, disk: image.disk.name } },
@@ -155,10 +167,11 @@ export async function requireAbsent(image: Image, ctx: OpContext): Promise<void>
 export async function requireSpace(
   disks: readonly Pick<PreparedDisk, "disk" | "image" | keyof ContentToWrite>[],
   ctx: OpContext,
+  survey?: StorageSurvey,
 ): Promise<void> {
   const [first] = disks;
   if (!first) return;
-  const free = await first.image.spaceFree(ctx);
+  const free = survey ? survey.free : await first.image.spaceFree(ctx);
   const needed = disks.reduce(
     (sum, { image, contentBytes, baseBytes }) => sum + image.spaceNeeded(contentBytes) + baseBytes,
     0n,
