@@ -47,10 +47,11 @@ export async function guestDigest(host: WritableHost, uuid: string, ctx: OpConte
   const { disks } = await findInstance(host, uuid);
   const target = join(tempDirectory(), "guest");
   await using to = await open(target, "wx+");
+  let offset = 0n;
   for (const disk of disks) {
     await using bytes = await services.backend(disk.backend).image(disk).openBytes("read", ctx);
-    const end = { fd: to.fd, offset: 0n };
-    await services.luks.copy({ from: bytes.end, to: end, length: disk.virtualSize });
+    await services.luks.copy({ from: bytes.end, to: { fd: to.fd, offset }, length: disk.virtualSize });
+    offset += disk.virtualSize;
   }
   return createHash("sha256").update(readFileSync(target)).digest("hex");
 }

@@ -4,7 +4,6 @@ import { isLuksmithError } from "@luksmith/core";
 import {
   deleteById,
   findInstance,
-  type InstanceRecord,
   resizeDisk,
   resumeGuests,
   snapshotDisk,
@@ -12,7 +11,7 @@ import {
 } from "@luksmith/core/host";
 import { rebootHost, startLibvirt } from "@luksmith/testing-services";
 import { afterEach, describe, expect, test } from "vitest";
-import { GONE, type LifeHost, nameOf, type Picture, whole } from "../../life-host.ts";
+import { GONE, type LifeHost, nameOf } from "../../life-host.ts";
 import { qemuDecrypt } from "../../oracles/qemu.ts";
 import { rawBytesContain } from "../../oracles/raw-bytes.ts";
 import { passphraseOf } from "../../temp-host.ts";
@@ -20,9 +19,10 @@ import { testContext } from "../../workspace.ts";
 import {
   clearGroup,
   cryptMappings,
+  expectLike,
   GROUP,
   isInClear,
-  type Kind,
+  kinds,
   scratchDirectory,
   tool,
   volumeHost,
@@ -33,20 +33,6 @@ const MIB = 1024n * 1024n;
 const ODD = 7n * MIB + 512n;
 const TEXT = "the guest wrote this, and only the guest may read it";
 const LONG = { timeout: 900_000 };
-
-/** A boot takes some ten seconds of the kernel's one processor. */
-const KINDS: readonly Kind[] =
-  process.env["LUKSMITH_LIVES"] === "all"
-    ? [
-        { thin: false, decryption: "qemu" },
-        { thin: true, decryption: "qemu" },
-        { thin: false, decryption: "dm-crypt" },
-        { thin: true, decryption: "dm-crypt" },
-      ]
-    : [
-        { thin: false, decryption: "qemu" },
-        { thin: true, decryption: "dm-crypt" },
-      ];
 
 afterEach(clearGroup);
 
@@ -76,83 +62,74 @@ async function copied(life: LifeHost, uuid: string, directory: string): Promise<
   return readFileSync(plain);
 }
 
-describe.each(KINDS)("a guest on volumes, thin: $thin, decrypted by $decryption", ({ thin, decryption }) => {
-  const byKernel = decryption === "dm-crypt";
+describe.each(kinds(2))(
+  "a guest on volumes, thin: $thin, decrypted by $decryption",
+  ({ thin, decryption }) => {
+    const byKernel = decryption === "dm-crypt";
 
-  /** Guest, volumes, keys, libvirt's secrets and the kernel's mappings. */
-  async function expectLike(
-    life: LifeHost,
-    instance: InstanceRecord,
-    guest: Picture["guest"],
-    changes: Partial<Picture> = {},
-  ): Promise<void> {
-    const secrets = byKernel ? { secrets: [] } : {};
-    await life.expectPicture(instance, { ...whole(instance, guest), ...secrets, ...changes });
-    const open = byKernel && guest === "running" ? instance.disks : [];
-    const wanted = open.map(({ path }) => `${path.slice(`/dev/${GROUP}/`.length)}-luks`);
-    expect(cryptMappings().toSorted()).toEqual(wanted.toSorted());
-  }
+    test(
+      "boots, grows, is copied, comes back after a reboot of the host with all it wrote, is deleted",
+      LONG,
+      async () => {
+        // Before libvirtd, which has mounts of its own.
+        using scratch = scratchDirectory();
+        await using env = await startLibvirt({ fewQuestions: true });
+        const life = volumeHost(env, { thin, decryption });
+        const ctx = testContext();
+        const { instance } = await life.spawn(await life.guestImage(), { swap: 4 });
+        const { uuid, disks } = instance;
+        expect(disks.map(({ path }) => path)).toEqual([
+          `/dev/${GROUP}/${uuid}_disk`,
+          `/dev/${GROUP}/${uuid}_disk.swap`,
+        ]);
+        const resize = (bytes: bigint) =>
+          life.on(async (host) => resizeDisk(host, await findInstance(host, uuid), "disk.swap", bytes, ctx));
 
-  test(
-    "boots, grows, is copied, comes back after a reboot of the host with all it wrote, is deleted",
-    LONG,
-    async () => {
-      // Before libvirtd, which has mounts of its own.
-      using scratch = scratchDirectory();
-      await using env = await startLibvirt({ fewQuestions: true });
-      const life = volumeHost(env, { thin, decryption });
-      const ctx = testContext();
-      const { instance } = await life.spawn(await life.guestImage(), { swap: 4 });
-      const { uuid, disks } = instance;
-      expect(disks.map(({ path }) => path)).toEqual([
-        `/dev/${GROUP}/${uuid}_disk`,
-        `/dev/${GROUP}/${uuid}_disk.swap`,
-      ]);
-      const resize = (bytes: bigint) =>
-        life.on(async (host) => resizeDisk(host, await findInstance(host, uuid), "disk.swap", bytes, ctx));
+        await expectLike(life, instance, "running", decryption);
+        const console = life.console(uuid);
+        const first = await console.ready();
+        await console.run(`echo '${TEXT}' > /on-root; sync`);
+        await console.write("/dev/vdb", TEXT, { offset: Number(MIB) });
+        expect(await console.size("/dev/vdb")).toBe(4n * MIB);
 
-      await expectLike(life, instance, "running");
-      const console = life.console(uuid);
-      const first = await console.ready();
-      await console.run(`echo '${TEXT}' > /on-root; sync`);
-      await console.write("/dev/vdb", TEXT, { offset: Number(MIB) });
-      expect(await console.size("/dev/vdb")).toBe(4n * MIB);
+        // While it runs: grown where the kernel decrypts, else refused before anything has changed.
+        const before = sizes();
+        const code = byKernel ? undefined : "UnsupportedOperation";
+        expect(await refusalOf(resize(ODD))).toBe(code);
+        expect(sizes() === before).toBe(!byKernel);
+        expect(await console.size("/dev/vdb")).toBe(byKernel ? ODD : 4n * MIB);
+        expect(await refusalOf(resize(ODD))).toBe(code);
+        expect(await refusalOf(resize(3n * MIB))).toBe(byKernel ? "CannotShrink" : code);
+        expect(await console.size("/dev/vdb")).toBe(byKernel ? ODD : 4n * MIB);
+        const copy = await copied(life, uuid, scratch.path);
+        expect(copy.subarray(Number(MIB)).toString("latin1", 0, TEXT.length)).toBe(TEXT);
+        await expectLike(life, instance, "running", decryption);
 
-      // While it runs: grown where the kernel decrypts, else refused before anything has changed.
-      const before = sizes();
-      const code = byKernel ? undefined : "UnsupportedOperation";
-      expect(await refusalOf(resize(ODD))).toBe(code);
-      expect(sizes() === before).toBe(!byKernel);
-      expect(await console.size("/dev/vdb")).toBe(byKernel ? ODD : 4n * MIB);
-      expect(await refusalOf(resize(ODD))).toBe(code);
-      expect(await refusalOf(resize(3n * MIB))).toBe(byKernel ? "CannotShrink" : code);
-      expect(await console.size("/dev/vdb")).toBe(byKernel ? ODD : 4n * MIB);
-      const copy = await copied(life, uuid, scratch.path);
-      expect(copy.subarray(Number(MIB)).toString("latin1", 0, TEXT.length)).toBe(TEXT);
-      await expectLike(life, instance, "running");
+        // A reboot of the host takes mappings with it, and its volumes are not active until somebody needs them.
+        await rebootHost(env, [nameOf(uuid)]);
+        for (const mapping of cryptMappings()) tool("cryptsetup", ["close", mapping]);
+        for (const { path } of disks) expect(await rawBytesContain(path, TEXT)).toBe(false);
+        tool("lvchange", ["-qq", "-an", ...disks.map(({ path }) => path.slice("/dev/".length))]);
+        await expectLike(life, instance, "off", decryption, { disks: [], secrets: [] });
+        await resize(9n * MIB);
+        const reports = await life.on((host) => verifyDisks(host, uuid, ctx));
+        expect(reports.flatMap((report) => report.disks.map(({ ok }) => ok))).toEqual([true, true]);
+        expect(await life.on((host) => resumeGuests(host, ctx))).toMatchObject([
+          { uuid, outcome: "started" },
+        ]);
+        await expectLike(life, instance, "running", decryption);
+        expect(await console.ready()).not.toBe(first);
+        expect(await console.run("cat /on-root")).toBe(TEXT);
+        expect(await console.size("/dev/vdb")).toBe(9n * MIB);
+        expect(await console.holds("/dev/vdb", TEXT, { offset: Number(MIB) })).toBe(true);
 
-      // A reboot of the host takes mappings with it, and its volumes are not active until somebody needs them.
-      await rebootHost(env, [nameOf(uuid)]);
-      for (const mapping of cryptMappings()) tool("cryptsetup", ["close", mapping]);
-      for (const { path } of disks) expect(await rawBytesContain(path, TEXT)).toBe(false);
-      tool("lvchange", ["-qq", "-an", ...disks.map(({ path }) => path.slice("/dev/".length))]);
-      await expectLike(life, instance, "off", { disks: [], secrets: [] });
-      await resize(9n * MIB);
-      const reports = await life.on((host) => verifyDisks(host, uuid, ctx));
-      expect(reports.flatMap((report) => report.disks.map(({ ok }) => ok))).toEqual([true, true]);
-      expect(await life.on((host) => resumeGuests(host, ctx))).toMatchObject([{ uuid, outcome: "started" }]);
-      await expectLike(life, instance, "running");
-      expect(await console.ready()).not.toBe(first);
-      expect(await console.run("cat /on-root")).toBe(TEXT);
-      expect(await console.size("/dev/vdb")).toBe(9n * MIB);
-      expect(await console.holds("/dev/vdb", TEXT, { offset: Number(MIB) })).toBe(true);
-
-      await life.on((host) => deleteById(host, uuid, { forgetMissing: false }, ctx));
-      await life.expectPicture(instance, GONE);
-      expect(await life.storedKeys()).toEqual([]);
-      expect(cryptMappings()).toEqual([]);
-      expect(volumes().toSorted()).toEqual(thin ? ["pool", "scratch"] : ["scratch"]);
-      expect(await isInClear(TEXT)).toBe(false);
-    },
-  );
-});
+        await life.on((host) => deleteById(host, uuid, { forgetMissing: false }, ctx));
+        await life.expectPicture(instance, GONE);
+        expect(await life.storedKeys()).toEqual([]);
+        expect(cryptMappings()).toEqual([]);
+        expect(volumes().toSorted()).toEqual(thin ? ["pool", "scratch"] : ["scratch"]);
+        expect(await isInClear(TEXT)).toBe(false);
+      },
+    );
+  },
+);

@@ -1,7 +1,6 @@
 import {
   deleteById,
   findInstance,
-  type InstanceRecord,
   offerGuest,
   offerLive,
   rebootGuest,
@@ -13,29 +12,15 @@ import {
 import { startLibvirt } from "@luksmith/testing-services";
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
-import { GONE, type LifeHost, nameOf, type Picture, whole } from "../../life-host.ts";
+import { GONE, nameOf, whole } from "../../life-host.ts";
 import { toldMappings } from "../../told-mappings.ts";
 import { testContext } from "../../workspace.ts";
-import { clearGroup, cryptMappings, GROUP, tool, volumeHost, volumes } from "./volume-host.ts";
+import { clearGroup, cryptMappings, expectLike, GROUP, tool, volumeHost, volumes } from "./volume-host.ts";
 
 const MIB = 1024 * 1024;
 const LONG = { timeout: 900_000 };
 
 afterEach(clearGroup);
-
-/** A guest whose disks the kernel has open, or none. */
-async function expectLike(
-  life: LifeHost,
-  instance: InstanceRecord,
-  guest: Picture["guest"],
-  by: "qemu" | "dm-crypt",
-): Promise<void> {
-  const secrets = by === "dm-crypt" ? { secrets: [] } : {};
-  await life.expectPicture(instance, { ...whole(instance, guest), ...secrets });
-  const open = by === "dm-crypt" && guest === "running" ? instance.disks : [];
-  const wanted = open.map(({ path }) => `${path.slice(`/dev/${GROUP}/`.length)}-luks`);
-  expect(cryptMappings().toSorted()).toEqual(wanted.toSorted());
-}
 
 test(
   "mappings come and go with a guest's power, and the option takes effect at its next start",

@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import type { OwnLibvirt } from "@luksmith/testing-services";
-import { LifeHost } from "../../life-host.ts";
+import type { InstanceRecord } from "@luksmith/core/host";
+import { expect } from "vitest";
+import { LifeHost, type Picture, whole } from "../../life-host.ts";
 import { rawBytesContain } from "../../oracles/raw-bytes.ts";
 
 /** The run's volume group in the device-mapper kernel. */
@@ -10,6 +12,18 @@ export const GROUP = process.env["LUKSMITH_TEST_VG"] ?? "";
 export interface Kind {
   readonly thin: boolean;
   readonly decryption: "qemu" | "dm-crypt";
+}
+
+const KINDS: readonly Kind[] = [
+  { thin: true, decryption: "dm-crypt" },
+  { thin: false, decryption: "qemu" },
+  { thin: true, decryption: "qemu" },
+  { thin: false, decryption: "dm-crypt" },
+];
+
+/** So many of them, or all by `LUKSMITH_LIVES=all`: guests take their time on the kernel's one processor. */
+export function kinds(count: number): readonly Kind[] {
+  return process.env["LUKSMITH_LIVES"] === "all" ? KINDS : KINDS.slice(0, count);
 }
 
 /** A host that runs guests on volumes of the run's group; `env` is a libvirtd in the same kernel. */
@@ -26,6 +40,21 @@ export function volumeHost(env: OwnLibvirt, { thin, decryption }: Kind): LifeHos
       "volume_clear = none",
     ],
   });
+}
+
+/** Guest, volumes, keys, libvirt's secrets; and the kernel has open what a running guest of its has, and nothing else. */
+export async function expectLike(
+  life: LifeHost,
+  instance: InstanceRecord,
+  guest: Picture["guest"],
+  by: Kind["decryption"],
+  changes: Partial<Picture> = {},
+): Promise<void> {
+  const secrets = by === "dm-crypt" ? { secrets: [] } : {};
+  await life.expectPicture(instance, { ...whole(instance, guest), ...secrets, ...changes });
+  const open = by === "dm-crypt" && guest === "running" ? instance.disks : [];
+  const wanted = open.map(({ path }) => `${path.slice(`/dev/${GROUP}/`.length)}-luks`);
+  expect(cryptMappings().toSorted()).toEqual(wanted.toSorted());
 }
 
 /** Whatever a test has left, also one that failed: nothing of it is in the way of the next. */
