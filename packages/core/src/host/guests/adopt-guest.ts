@@ -13,6 +13,7 @@ import { requireKeyOwner } from "../operations/key-owner.ts";
 import { requireAbsent } from "../operations/prepare-create.ts";
 import { sagaStep } from "../operations/steps.ts";
 import { journaledRollback, takeBack } from "../operations/undo.ts";
+import { closeDisks, openNewDisks } from "./guest-disks.ts";
 import { guestKeys, giveKeys } from "./guest-keys.ts";
 import { backingHere } from "./backing-here.ts";
 import { arrivedInstance, listedDisk, type MoveDocument } from "./move-document.ts";
@@ -74,8 +75,8 @@ export async function adoptGuest(
   await requireReadable(services, arrivals, ctx);
   const operation = host.journal.begin(stage?.kind ?? "adopt", uuid, ctx, {});
   let spawned: Spawned;
+  const disks: DiskRecord[] = [];
   try {
-    const disks: DiskRecord[] = [];
     for (const arrival of arrivals) disks.push(await takeOver(services, arrival, operation, ctx));
     spawned = await settleIn(host, services, document, disks, options, operation, ctx);
     const { instance, guest } = spawned;
@@ -87,7 +88,14 @@ export async function adoptGuest(
       operation.advance(record, sagaStep({ kind: "arrived", data: {} }), ...stage.afterwards);
     else operation.end("done", record);
   } catch (error) {
-    throw await takeBack(services, operation, error, ctx);
+    const raised = await takeBack(services, operation, error, ctx);
+    // Those that stay where they were.
+    await closeDisks(host, { disks }, { ...ctx, signal: new AbortController().signal }).catch(
+      (second: unknown) => {
+        ctx.log.error({ instance: uuid, err: second }, "could not close disks that were not adopted");
+      },
+    );
+    throw raised;
   }
   ctx.log.info({ instance: uuid, disks: spawned.instance.disks.length }, "guest adopted");
   // From here on nobody can want it back.
@@ -187,16 +195,18 @@ async function settleIn(
   operation: Operation,
   ctx: OpContext,
 ): Promise<Spawned> {
-  const instance = arrivedInstance(document, disks);
-  const { uuid } = instance;
+  const arrived = arrivedInstance(document, disks);
+  const { uuid } = arrived;
   const { hypervisor } = services;
-  const definition = hypervisor.redescribe(document.definition, instance, host.config);
-  const keys = guestKeys(instance);
+  const keys = guestKeys(arrived);
   operation.intend(
     ...keys.map(({ secretId }) => sagaStep({ kind: "forget-copy", data: { id: secretId } })),
     sagaStep({ kind: "guest", data: { uuid, keys } }),
   );
   await services.keepCopies(keys, ctx);
+  // What the host decrypts is open while the guest runs, and not before.
+  const instance = start ? await openNewDisks(services, arrived, ctx) : arrived;
+  const definition = hypervisor.redescribe(document.definition, instance, host.config);
   await giveKeys(services, instance, "all", ctx);
   await hypervisor.define(definition, ctx);
   if (start) await startDefined(services, instance, ctx);

@@ -3,6 +3,7 @@ import { isDecryptedByHost } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
 import type { WritableHost } from "../host.ts";
+import type { HostServices } from "../host-services.ts";
 import { imageOf } from "../operations/resize-disk.ts";
 import { takeKeys } from "./end-guest.ts";
 import { guestKeys } from "./guest-keys.ts";
@@ -36,6 +37,21 @@ export async function readyDisks(
     for (const { uuid, source } of disks) host.inventory.setSource(uuid, source);
   });
   return next;
+}
+
+/** As `readyDisks`, of disks that the inventory does not know yet; whoever takes them back closes them. */
+export async function openNewDisks(
+  services: HostServices,
+  instance: InstanceRecord,
+  ctx: OpContext,
+): Promise<InstanceRecord> {
+  const disks: DiskRecord[] = [];
+  for (const disk of instance.disks) {
+    const image = services.backend(disk.backend).image(disk);
+    await image.activate(ctx);
+    disks.push({ ...disk, source: disk.source.type === "block" ? image.guestSource : disk.source });
+  }
+  return { ...instance, disks };
 }
 
 /**

@@ -1,14 +1,14 @@
 import { LuksmithError } from "../../errors/luksmith-error.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { GuestRecord } from "../../journal/guests.ts";
-import type { DiskRecord, InstanceRecord } from "../../journal/inventory.ts";
+import type { InstanceRecord } from "../../journal/inventory.ts";
 import type { InstanceRequest } from "../../request/instance-request.ts";
 import type { WritableHost } from "../host.ts";
-import type { HostServices } from "../host-services.ts";
 import { createInstance } from "../operations/create-instance.ts";
 import type { KnownDisk } from "../operations/plan-again.ts";
 import { sagaStep } from "../operations/steps.ts";
 import { findInstance } from "../operations/verify-disks.ts";
+import { openNewDisks } from "./guest-disks.ts";
 import { giveKeys, keysOfOneGuest } from "./guest-keys.ts";
 import { startDefined } from "./start-defined.ts";
 
@@ -48,7 +48,7 @@ export async function spawnGuest(
     },
     finish: async (created, operation) => {
       const { template } = options;
-      const made = options.start ? await openedFor(services, created, ctx) : created;
+      const made = options.start ? await openNewDisks(services, created, ctx) : created;
       const description = { request, instance: made, config: host.config };
       const definition = hypervisor.describe(
         template === undefined ? description : { ...description, template },
@@ -73,21 +73,6 @@ export async function spawnGuest(
   });
   if (!guest) throw new Error("a spawn that succeeded has a guest");
   return { instance: findInstance(host, id), guest };
-}
-
-/** New disks, opened where the host opens them. Taken back with the disks. */
-async function openedFor(
-  services: HostServices,
-  instance: InstanceRecord,
-  ctx: OpContext,
-): Promise<InstanceRecord> {
-  const disks: DiskRecord[] = [];
-  for (const disk of instance.disks) {
-    const image = services.backend(disk.backend).image(disk);
-    await image.activate(ctx);
-    disks.push({ ...disk, source: disk.source.type === "block" ? image.guestSource : disk.source });
-  }
-  return { ...instance, disks };
 }
 
 function exists(uuid: string): LuksmithError {
