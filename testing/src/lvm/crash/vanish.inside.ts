@@ -21,6 +21,7 @@ import { cryptMappings } from "../inside/volume-host.ts";
 import { failingGroup, type FailingGroup } from "./failing-group.ts";
 
 const MIB = 1 << 20;
+const LONG = { timeout: 300_000 };
 /** What it may say: that the storage does not answer, never that there is nothing. */
 const AWAY = /^(IoError|VolumeGroupUnusable|CommandFailed|DiskInUse|DiskNotFound)$/;
 
@@ -70,6 +71,7 @@ test.each([
   { kind: "of dm-crypt's plain mode", hostOn: plainHostOn, encrypted: false },
 ])(
   "a disk $kind whose device vanishes while it is filled is taken back when the device is there again",
+  LONG,
   async ({ hostOn, encrypted }) => {
     using group = failingGroup();
     const on = hostOn(group);
@@ -99,66 +101,74 @@ test.each([
   },
 );
 
-test("a disk whose device is away keeps key, size and content: everything is refused, and goes on afterwards", async () => {
-  using group = failingGroup();
-  const on = luksHost(group);
-  const ctx = testContext();
-  await using host = await on.write();
-  const { uuid } = await createInstance(host, await on.request(on.addImage(4 * MIB)), ctx);
-  const before = await findInstance(host, uuid);
-  const keys = await storedKeys(host);
-  group.pull();
-  const target = `${on.root}/copy`;
-  const copy = { disk: "disk", target, format: "raw", plain: false } as const;
-  for (const work of [
-    () => resizeDisk(host, before, "disk", BigInt(6 * MIB), ctx),
-    () => rekeyDisks(host, before, undefined, ctx),
-    () => snapshotDisk(host, before, copy, ctx),
-    () => deleteById(host, uuid, { forgetMissing: false }, ctx),
-    // Not gone: it cannot be seen.
-    () => deleteById(host, uuid, { forgetMissing: true }, ctx),
-  ]) {
-    expect(await refused(work())).toMatch(AWAY);
-    expect((await findInstance(host, uuid)).disks).toEqual(before.disks);
-    expect(await storedKeys(host)).toEqual(expect.arrayContaining([...keys]));
-  }
-  const [away] = await verifyDisks(host, uuid, ctx);
-  expect(away?.disks.map(({ ok }) => ok)).toEqual([false]);
-  group.plugIn();
-  const [back] = await verifyDisks(host, uuid, ctx);
-  expect(back?.disks.map(({ ok }) => ok)).toEqual([true]);
-  await resizeDisk(host, await findInstance(host, uuid), "disk", BigInt(6 * MIB), ctx);
-  await deleteById(host, uuid, { forgetMissing: false }, ctx);
-  expect([...volumesOf(group), ...(await storedKeys(host))]).toEqual([]);
-});
+test(
+  "a disk whose device is away keeps key, size and content: everything is refused, and goes on afterwards",
+  LONG,
+  async () => {
+    using group = failingGroup();
+    const on = luksHost(group);
+    const ctx = testContext();
+    await using host = await on.write();
+    const { uuid } = await createInstance(host, await on.request(on.addImage(4 * MIB)), ctx);
+    const before = await findInstance(host, uuid);
+    const keys = await storedKeys(host);
+    group.pull();
+    const target = `${on.root}/copy`;
+    const copy = { disk: "disk", target, format: "raw", plain: false } as const;
+    for (const work of [
+      () => resizeDisk(host, before, "disk", BigInt(6 * MIB), ctx),
+      () => rekeyDisks(host, before, undefined, ctx),
+      () => snapshotDisk(host, before, copy, ctx),
+      () => deleteById(host, uuid, { forgetMissing: false }, ctx),
+      // Not gone: it cannot be seen.
+      () => deleteById(host, uuid, { forgetMissing: true }, ctx),
+    ]) {
+      expect(await refused(work())).toMatch(AWAY);
+      expect((await findInstance(host, uuid)).disks).toEqual(before.disks);
+      expect(await storedKeys(host)).toEqual(expect.arrayContaining([...keys]));
+    }
+    const [away] = await verifyDisks(host, uuid, ctx);
+    expect(away?.disks.map(({ ok }) => ok)).toEqual([false]);
+    group.plugIn();
+    const [back] = await verifyDisks(host, uuid, ctx);
+    expect(back?.disks.map(({ ok }) => ok)).toEqual([true]);
+    await resizeDisk(host, await findInstance(host, uuid), "disk", BigInt(6 * MIB), ctx);
+    await deleteById(host, uuid, { forgetMissing: false }, ctx);
+    expect([...volumesOf(group), ...(await storedKeys(host))]).toEqual([]);
+  },
+);
 
-test("a migration whose device vanishes half-way loses nothing and goes on when it is there again", async () => {
-  using group = failingGroup();
-  const on = plainHostOn(group);
-  await using host = await on.write();
-  const { uuid, disks } = await plainInstance(on, host, { mib: 4 });
-  const mapping = `/dev/mapper/${mappingOf(nth(disks).path)}`;
-  const content = sha256(mapping);
-  const migrate = (ctx: OpContext) =>
-    migrateLegacy(host, uuid, { acceptUnproven: false, pieceBytes: BigInt(MIB) }, ctx);
-  const { ctx, pulled } = pullingAt(BigInt(MIB), group);
-  expect(await refused(migrate(ctx))).toBe("IoError");
-  expect(pulled()).toBe(true);
-  expect(nth((await findInstance(host, uuid)).disks).encryption?.format).toBe("plain");
-  expect(await refused(migrate(testContext()))).toMatch(AWAY);
-  group.plugIn();
-  // The old disk is what it was, under the old key; the migration begins anew, or would have gone on.
-  await abandonMigration(host, uuid, testContext());
-  expect(await openLegacy(host, uuid, testContext())).toMatchObject([{ error: undefined }]);
-  expect(sha256(mapping)).toBe(content);
-  await migrate(testContext());
-  expect(await guestDigest(host, uuid, testContext())).toBe(content);
-  expect(nth((await findInstance(host, uuid)).disks).encryption?.format).toBe("luks");
-  const [report] = await verifyDisks(host, uuid, testContext());
-  expect(report?.disks.map(({ ok }) => ok)).toEqual([true]);
-  await deleteById(host, uuid, { forgetMissing: false }, testContext());
-  expect([...volumesOf(group), ...(await storedKeys(host))]).toEqual([]);
-});
+test(
+  "a migration whose device vanishes half-way loses nothing and goes on when it is there again",
+  LONG,
+  async () => {
+    using group = failingGroup();
+    const on = plainHostOn(group);
+    await using host = await on.write();
+    const { uuid, disks } = await plainInstance(on, host, { mib: 4 });
+    const mapping = `/dev/mapper/${mappingOf(nth(disks).path)}`;
+    const content = sha256(mapping);
+    const migrate = (ctx: OpContext) =>
+      migrateLegacy(host, uuid, { acceptUnproven: false, pieceBytes: BigInt(MIB) }, ctx);
+    const { ctx, pulled } = pullingAt(BigInt(MIB), group);
+    expect(await refused(migrate(ctx))).toBe("IoError");
+    expect(pulled()).toBe(true);
+    expect(nth((await findInstance(host, uuid)).disks).encryption?.format).toBe("plain");
+    expect(await refused(migrate(testContext()))).toMatch(AWAY);
+    group.plugIn();
+    // The old disk is what it was, under the old key; the migration begins anew, or would have gone on.
+    await abandonMigration(host, uuid, testContext());
+    expect(await openLegacy(host, uuid, testContext())).toMatchObject([{ error: undefined }]);
+    expect(sha256(mapping)).toBe(content);
+    await migrate(testContext());
+    expect(await guestDigest(host, uuid, testContext())).toBe(content);
+    expect(nth((await findInstance(host, uuid)).disks).encryption?.format).toBe("luks");
+    const [report] = await verifyDisks(host, uuid, testContext());
+    expect(report?.disks.map(({ ok }) => ok)).toEqual([true]);
+    await deleteById(host, uuid, { forgetMissing: false }, testContext());
+    expect([...volumesOf(group), ...(await storedKeys(host))]).toEqual([]);
+  },
+);
 
 function plainHostOn({ name }: FailingGroup): TempHost {
   return plainHost({ group: name });

@@ -103,7 +103,7 @@ test(
     expect([...cryptMappings(), ...volumes()]).toEqual([]);
     // Each time that this host could read the disk in clear is in the audit log.
     const told = await life.on((host) => toldMappings(host, `/dev/mapper/${mapping}`));
-    expect(told.length).toBeGreaterThan(6);
+    expect(told.length).toBeGreaterThanOrEqual(6);
     expect(told).toEqual(told.map((_, index) => (index % 2 === 0 ? "opened" : "closed")));
     expect(told.at(-1)).toBe("closed");
   },
