@@ -1,6 +1,7 @@
 import { type ImageBackend, type ImageServices, isLuksmithError, type OpContext } from "@luksmith/core";
 import { LVM_CAPABILITIES } from "./capabilities.ts";
 import type { LvmSettings } from "./config.ts";
+import { listVolumes } from "./list-volumes.ts";
 import { LvmImage } from "./lvm-image.ts";
 import { plain } from "./volume-device.ts";
 import { VolumeGroup } from "./volume-group.ts";
@@ -16,6 +17,7 @@ export function lvmBackend(settings: LvmSettings, services: () => ImageServices)
       const { uuids, free } = await groupOf(settings, services()).survey(disks.map(volumeName), ctx);
       return { found: uuids.map((uuid) => (uuid === undefined ? undefined : { lv: plain(uuid) })), free };
     },
+    list: (ctx) => listVolumes(settings, services(), ctx),
     ready: (ctx) => trouble(settings, services(), ctx),
   };
 }

@@ -16,6 +16,10 @@ export interface Volume {
   readonly thin: boolean;
 }
 
+export interface DatedVolume extends Volume {
+  readonly made: Date;
+}
+
 /** What to make. */
 export interface NewVolume {
   readonly name: string;
@@ -57,15 +61,20 @@ export class VolumeGroup {
   /** The volume of that name, undefined if there is none. */
   async volume(name: string, ctx: OpContext): Promise<Volume | undefined> {
     const [row] = await this.#report("lv", VOLUME_FIELDS, ["--select", `lv_name="${name}"`], ctx);
-    if (!row) return undefined;
-    return {
-      name,
-      uuid: field(row, "lv_uuid"),
-      tags: field(row, "lv_tags").split(","),
-      bytes: countOf(row, "lv_size"),
-      active: !["", "0"].includes(field(row, "lv_active")),
-      thin: field(row, "segtype") === "thin",
-    };
+    return row && volumeOf(row);
+  }
+
+  /** All volumes with when they were made, and whether other hosts see the group as well. */
+  async volumes(ctx: OpContext): Promise<{ readonly shared: boolean; readonly volumes: readonly DatedVolume[] }> {
+    const [group] = await this.#report("vg", "vg_shared,vg_clustered", [], ctx);
+    const time = ["--config", 'report/time_format="%s"'];
+    const rows = await this.#report("lv", `${VOLUME_FIELDS},lv_time`, time, ctx);
+    const shared = group !== undefined && ["vg_shared", "vg_clustered"].some((flag) => field(group, flag) === "1");
+    const volumes = rows.map((row) => {
+      const made = new Date(Number(countOf(row, "lv_time")) * 1000);
+      return Object.assign(volumeOf(row), { made });
+    });
+    return { shared, volumes };
   }
 
   /**
@@ -206,6 +215,17 @@ export class VolumeGroup {
       throw lvmError(error, { group: this.name, label });
     }
   }
+}
+
+function volumeOf(row: ReportRow): Volume {
+  return {
+    name: field(row, "lv_name"),
+    uuid: field(row, "lv_uuid"),
+    tags: field(row, "lv_tags").split(","),
+    bytes: countOf(row, "lv_size"),
+    active: !["", "0"].includes(field(row, "lv_active")),
+    thin: field(row, "segtype") === "thin",
+  };
 }
 
 function poolRoom(pool: ReportRow): bigint {

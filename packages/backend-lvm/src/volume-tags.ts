@@ -28,6 +28,12 @@ export function taggedSize(tags: readonly string[]): bigint | undefined {
   return sizes.length === 1 && /^\d+$/.test(size) ? BigInt(size) : undefined;
 }
 
+/** The disk's UUID that the tags name, undefined if they name none, or several. */
+export function taggedDisk(tags: readonly string[]): string | undefined {
+  const [disk, ...more] = tags.filter((tag) => tag.startsWith(DISK)).map((tag) => tag.slice(DISK.length));
+  return more.length === 0 ? disk : undefined;
+}
+
 /** All tags that name a size. */
 export function sizeTags(tags: readonly string[]): readonly string[] {
   return tags.filter((tag) => tag.startsWith(SIZE));

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { open, readdir } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { errnoOf, type Finding, type HealthCheck, type OpContext, throwIfCancelled } from "@luksmith/core";
+import { errnoOf, type HealthFinding, type HealthCheck, type OpContext, throwIfCancelled } from "@luksmith/core";
 import { Qcow2File } from "@luksmith/qcow2";
 
 const INSTANCE = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
@@ -24,7 +24,7 @@ export function overlayCheck(instancesPath: string): HealthCheck {
   };
 }
 
-async function findOverlays(instancesPath: string, ctx: OpContext): Promise<readonly Finding[]> {
+async function findOverlays(instancesPath: string, ctx: OpContext): Promise<readonly HealthFinding[]> {
   const layers = new Map<string, Layer>();
   for (const instance of (await names(instancesPath)).filter((name) => INSTANCE.test(name))) {
     throwIfCancelled(ctx);
@@ -34,7 +34,7 @@ async function findOverlays(instancesPath: string, ctx: OpContext): Promise<read
       if (layer) layers.set(join(directory, name), layer);
     }
   }
-  const findings: Finding[] = [];
+  const findings: HealthFinding[] = [];
   for (const [file, { encrypted, backing }] of layers) {
     if (encrypted || backing === undefined) continue;
     const over = await encryptedBelow(backing, layers);

@@ -1,4 +1,11 @@
-import { directoryTrouble, type ImageBackend, type ImageServices, programTrouble } from "@luksmith/core";
+import {
+  directoryTrouble,
+  type ImageBackend,
+  type ImageServices,
+  listInstanceFiles,
+  programTrouble,
+} from "@luksmith/core";
+import { recognise } from "./recognise.ts";
 import { QCOW2_CAPABILITIES } from "./capabilities.ts";
 import { Qcow2Image } from "./qcow2-image.ts";
 
@@ -8,6 +15,7 @@ export function qcow2Backend(instancesPath: string, services: () => ImageService
     name: "qcow2",
     capabilities: QCOW2_CAPABILITIES,
     image: (disk) => new Qcow2Image(instancesPath, disk, services()),
+    list: (ctx) => listInstanceFiles(instancesPath, recognise, ctx),
     ready: async (ctx) =>
       (await directoryTrouble(instancesPath, ctx)) ??
       (await programTrouble("qemu-img", services().commands, ctx)),

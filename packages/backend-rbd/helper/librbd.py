@@ -15,6 +15,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timezone
 
 import rados
 import rbd
@@ -95,6 +96,25 @@ class Pool:
                 "watchers": watchers,
                 "children": children,
             }
+
+    def op_names(self):
+        return {"names": rbd.RBD().list(self.ioctx)}
+
+    def op_describe(self, names, bytes):
+        """What is known of each without opening it for writing; what is gone, or is half there, is left out."""
+        found = []
+        for name in names:
+            try:
+                with rbd.Image(self.ioctx, name, read_only=True) as image:
+                    times = [image.create_timestamp()]
+                    if hasattr(image, "modify_timestamp"):
+                        times.append(image.modify_timestamp())
+                    head = image.read(0, min(bytes, image.size()))
+                    changed = max(times).replace(tzinfo=timezone.utc).isoformat()
+                    found.append({"name": name, "id": image.id(), "head": head.hex(), "changed": changed})
+            except rbd.ImageNotFound:
+                continue
+        return {"images": found}
 
     # Images that are open
 

@@ -3,6 +3,7 @@ import { RBD_CAPABILITIES } from "./capabilities.ts";
 import { RbdCluster } from "./ceph/rbd-cluster.ts";
 import { CloneBases } from "./clone-bases.ts";
 import type { RbdOptions } from "./config.ts";
+import { listImages } from "./list-images.ts";
 import { RbdImage } from "./rbd-image.ts";
 
 /** Disks are `<instance uuid>_<disk name>` in the pool. Disposal ends the connection to Ceph. */
@@ -17,6 +18,7 @@ export function rbdBackend(
     capabilities: RBD_CAPABILITIES,
     image: (disk) => new RbdImage(cluster, bases, disk, services()),
     bases,
+    list: (ctx) => listImages(cluster, ctx),
     ready: (ctx) => trouble(cluster, ctx),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };

@@ -21,7 +21,7 @@ export {
   LuksmithError,
 } from "./errors/luksmith-error.ts";
 export {
-  type Finding,
+  type Finding as HealthFinding,
   type HealthCheck,
   HealthChecks,
   type HealthSubject,
@@ -79,6 +79,7 @@ export {
   type KeyOptions,
   type StorageBases,
   type StorageSurvey,
+  type StoredDisk,
 } from "./image/image-backend.ts";
 export type { OpenParts, StoredPart } from "./image/open-parts.ts";
 export type { StoredPayload } from "./image/stored-payload.ts";
@@ -157,6 +158,8 @@ export { ExclusiveLock } from "./file/exclusive-lock.ts";
 export { SharedLock } from "./file/shared-lock.ts";
 export { freeSpace } from "./file/free-space.ts";
 export { fillRawSnapshot, writeSnapshotFile } from "./file/snapshot-file.ts";
+export { BEARING_BYTES, type Bearing, bearingOf } from "./image/bearing.ts";
+export { listInstanceFiles } from "./file/list-instance-files.ts";
 export { FileImage } from "./file/file-image.ts";
 export { fileIdentity, identityOf } from "./file/file-identity.ts";
 export { lockHolders, openers } from "./file/lock-holders.ts";

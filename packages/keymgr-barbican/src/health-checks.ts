@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { connect } from "node:tls";
 import {
-  type Finding,
+  type HealthFinding,
   type HealthCheck,
   isLuksmithError,
   LuksmithError,
@@ -44,8 +44,8 @@ type AskDate = () => Promise<{
 async function withEndpoint(
   config: BarbicanConfig,
   ctx: OpContext,
-  look: (url: URL, ask: AskDate) => Promise<readonly Finding[]>,
-): Promise<readonly Finding[]> {
+  look: (url: URL, ask: AskDate) => Promise<readonly HealthFinding[]>,
+): Promise<readonly HealthFinding[]> {
   const { client, session, endpoint } = connectBarbican(config);
   using _client = client;
   using _session = session;
@@ -70,13 +70,13 @@ async function withEndpoint(
   return await look(url, ask);
 }
 
-const NOBODY: Finding = {
+const NOBODY: HealthFinding = {
   severity: "info",
   finding: "not looked at: Barbican's address is in the catalog, and nobody logs in",
   fix: "run it with a token, or set [barbican] barbican_endpoint",
 };
 
-async function transport(config: BarbicanConfig, url: URL): Promise<readonly Finding[]> {
+async function transport(config: BarbicanConfig, url: URL): Promise<readonly HealthFinding[]> {
   const { host, protocol } = url;
   if (protocol !== "https:") {
     return [
@@ -87,7 +87,7 @@ async function transport(config: BarbicanConfig, url: URL): Promise<readonly Fin
       },
     ];
   }
-  const findings: Finding[] = [];
+  const findings: HealthFinding[] = [];
   if (!config.verify) {
     findings.push({
       severity: "error",
@@ -148,7 +148,7 @@ async function certificate({ caFile }: BarbicanConfig, url: URL): Promise<Certif
   }
 }
 
-async function clock(ask: AskDate): Promise<readonly Finding[]> {
+async function clock(ask: AskDate): Promise<readonly HealthFinding[]> {
   const { date, from, to } = await ask();
   const theirs = Date.parse(date ?? "");
   if (Number.isNaN(theirs)) {

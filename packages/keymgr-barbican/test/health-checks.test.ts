@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Finding } from "@luksmith/core";
+import type { HealthFinding } from "@luksmith/core";
 import { testContext } from "@luksmith/testkit";
 import { FaultProxy, sharedOpenStack } from "@luksmith/testing-services";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -14,7 +14,7 @@ import { barbicanChecks } from "../src/health-checks.ts";
 
 beforeAll(async () => void (await sharedOpenStack()), 180_000);
 
-async function run(id: string, barbican: Readonly<Record<string, string>>): Promise<readonly Finding[]> {
+async function run(id: string, barbican: Readonly<Record<string, string>>): Promise<readonly HealthFinding[]> {
   const config = BarbicanConfig.parse({ statePath: "/nowhere", sections: { barbican } });
   const check = barbicanChecks(config).find((each) => each.id === id);
   if (!check) throw new Error(`no check ${id}`);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import {
-  type Finding,
+  type HealthFinding,
   GeneratedPassphrase,
   type HealthCheck,
   type HealthSubject,
@@ -36,7 +36,7 @@ export function libvirtChecks(connection: LazyConnection): readonly HealthCheck[
   ];
 }
 
-async function version(connection: LazyConnection, ctx: OpContext): Promise<readonly Finding[]> {
+async function version(connection: LazyConnection, ctx: OpContext): Promise<readonly HealthFinding[]> {
   const { libvirt, qemu } = await (await connection.get(ctx)).version(ctx);
   if (Number.parseInt(libvirt, 10) >= LEAST_LIBVIRT) {
     return [{ severity: "ok", finding: `libvirt ${libvirt} with QEMU ${qemu}` }];
@@ -45,7 +45,7 @@ async function version(connection: LazyConnection, ctx: OpContext): Promise<read
   return [{ severity: "warning", finding, fix: `upgrade libvirt to ${LEAST_LIBVIRT}.0 or newer` }];
 }
 
-async function trial(connection: LazyConnection, ctx: OpContext): Promise<readonly Finding[]> {
+async function trial(connection: LazyConnection, ctx: OpContext): Promise<readonly HealthFinding[]> {
   const { secrets } = await connection.get(ctx);
   const guests = new GuestSecrets(secrets);
   const use = { kind: "disk", instanceUuid: randomUUID(), diskUuid: randomUUID() } as const;
@@ -68,9 +68,9 @@ async function trial(connection: LazyConnection, ctx: OpContext): Promise<readon
   }
 }
 
-async function exposed(connection: LazyConnection, ctx: OpContext): Promise<readonly Finding[]> {
+async function exposed(connection: LazyConnection, ctx: OpContext): Promise<readonly HealthFinding[]> {
   const found = await new GuestSecrets((await connection.get(ctx)).secrets).exposed(ctx);
-  return found.map(({ uuid, use }): Finding => {
+  return found.map(({ uuid, use }): HealthFinding => {
     const of = use.kind === "disk" ? `disk ${use.diskUuid} of instance ${use.instanceUuid}` : "a base image";
     return {
       severity: "error",
@@ -84,9 +84,9 @@ async function overlays(
   connection: LazyConnection,
   { instances }: HealthSubject,
   ctx: OpContext,
-): Promise<readonly Finding[]> {
+): Promise<readonly HealthFinding[]> {
   const { domains } = await connection.get(ctx);
-  const findings: Finding[] = [];
+  const findings: HealthFinding[] = [];
   for (const { uuid, name } of await domains.list(ctx)) {
     // It may have been undefined meanwhile.
     const xml = await domains.xml(uuid, ctx).catch(() => undefined);

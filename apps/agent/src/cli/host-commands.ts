@@ -1,7 +1,7 @@
 import { Argument, type Command } from "commander";
 import type { Dispatch } from "./dispatch.ts";
 
-/** serve, recover, doctor, config, plugins, completion */
+/** serve, recover, doctor, gc, config, plugins, completion */
 export function addHostCommands(program: Command, dispatch: Dispatch): void {
   program
     .command("serve")
@@ -22,6 +22,16 @@ export function addHostCommands(program: Command, dispatch: Dispatch): void {
     .option("--only <ID...>", "only these checks")
     .action(({ lookOnly = false, only = [] }: { lookOnly?: boolean; only?: readonly string[] }) =>
       dispatch(async (session) => (await import("./doctor.ts")).doctor(session, { lookOnly, only })),
+    );
+  program
+    .command("gc")
+    .description("find disks, secrets, copies and keys that do not fit together; changes nothing without --apply")
+    .option("--apply", "remove what is proven to be a leftover of this host")
+    .option("--grace <SECONDS>", "leave alone what is younger", "86400")
+    .action((options: { apply?: boolean; grace: string }) =>
+      dispatch(async (session) =>
+        (await import("./gc.ts")).gc(session, { apply: options.apply ?? false, grace: options.grace }),
+      ),
     );
   program
     .command("config")

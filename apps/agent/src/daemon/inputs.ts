@@ -90,6 +90,7 @@ export const PreviewPlainQuery = z.object({ accept_unproven: z.enum(["true", "fa
 export const PruneBody = z
   .strictObject({ dry_run: z.boolean().optional(), all_unused: z.boolean().optional() })
   .optional();
+export const GcBody = z.strictObject({ grace_seconds: z.int().min(0).optional() }).optional();
 export const DoctorBody = z
   .strictObject({ look_only: z.boolean().optional(), only: z.array(z.string().max(100)).max(100).optional() })
   .optional();

@@ -255,6 +255,24 @@ export const TraitsSchema = z.object({
 });
 export const TraitsSyncedSchema = z.object({ ...TraitsSchema.shape, created: z.array(z.string()) });
 
+export const GcSchema = z.object({
+  applied: z.boolean(),
+  discrepancies: z.array(
+    z.object({
+      kind: z.string(),
+      instance: z.string().nullable(),
+      object: z.string(),
+      finding: z.string(),
+      advice: z.string(),
+      removable: z.boolean(),
+      outcome: z.enum(["done", "left", "refused", "failed"]).nullable(),
+      reason: z.string().nullable(),
+    }),
+  ),
+  foreign: z.int(),
+  troubles: z.array(z.string()),
+});
+
 const severity = z.enum(["ok", "info", "warning", "error"]);
 export const DoctorSchema = z.object({
   status: severity,

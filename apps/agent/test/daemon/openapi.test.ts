@@ -153,6 +153,7 @@ describe("a client generated from the document", () => {
       expect((await ask("pruneCache", null, { dry_run: true })).status).toBe(200);
       expect((await ask("syncTraits", null, {})).status).toBe(422);
       expect((await ask("recover")).status).toBe(200);
+      expect((await ask("collectGarbage", null, {})).status).toBe(200);
       expect((await ask("examineHost", null, { only: ["version.node"] })).status).toBe(200);
       const begun = await ask("verifyInstance", { id }, null, { headers: { prefer: "respond-async" } });
       expect(begun.status).toBe(202);

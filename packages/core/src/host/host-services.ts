@@ -21,7 +21,7 @@ import {
 import { ImageCache } from "../images/cache/image-cache.ts";
 import { DirectoryImageService } from "../images/directory-image-service.ts";
 import { type ImageService, Images } from "../images/image-service.ts";
-import { HostCopiesToken } from "../key-manager/host-copies.ts";
+import { type HostCopies, HostCopiesToken } from "../key-manager/host-copies.ts";
 import { type KeyManager, KeyManagers } from "../key-manager/key-manager.ts";
 import { KeysWithHostCopies } from "../key-manager/keys-with-host-copies.ts";
 import { type KeyManagerListener, observedKeys } from "../key-manager/observed-keys.ts";
@@ -186,6 +186,11 @@ export class HostServices implements AsyncDisposable {
       using passphrase = await this.keys.get({ id }, ctx);
       await this.#container.get(HostCopiesToken).put({ id, name: `moved here: ${id}` }, passphrase, ctx);
     }
+  }
+
+  /** Where this host keeps copies of secrets; undefined: nowhere. */
+  get hostCopies(): HostCopies | undefined {
+    return this.#container.has(HostCopiesToken) ? this.#container.get(HostCopiesToken) : undefined;
   }
 
   /** Deletes this host's own copy of a secret, if there is one. Idempotent. */

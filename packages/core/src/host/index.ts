@@ -74,6 +74,8 @@ export {
   exportBundle,
   attestDisks,
   exportReceipts,
+  findDiscrepancies,
+  reconcile,
   findInstance,
   findReceipt,
   flattenDisk,
@@ -116,6 +118,8 @@ export type { Download, PrunedDownload } from "../images/image-downloads.ts";
 export type { GuestRecord, WantedPower } from "../journal/guests.ts";
 export type { Severity } from "../health/health-check.ts";
 export type { CheckedFinding, HealthReport } from "../health/run-checks.ts";
+export { type Discrepancy, DISCREPANCY_KINDS, type DiscrepancyKind } from "./gc/discrepancy.ts";
+export type { GcApplied, GcOptions, GcOutcome, GcReport } from "./gc/reconcile.ts";
 export type { DiagnosedHost, DiagnoseOptions } from "./doctor/diagnose.ts";
 export type { AdoptOptions } from "./guests/adopt-guest.ts";
 export type { EvacuateOptions } from "./guests/evacuate-guest.ts";

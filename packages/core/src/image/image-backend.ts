@@ -66,6 +66,31 @@ export interface ImageBackend {
    * @throws only `Cancelled`
    */
   ready?(ctx: OpContext): Promise<string | undefined>;
+  /**
+   * Everything on the storage that has the place and the name of a disk of this backend, whoever made it, in no order; changes
+   * nothing. What comes and goes meanwhile may be there or not. Left out: `luksmith gc` finds no disk here that is not recorded.
+   * @throws what keeps the storage from being looked at as a whole: a list that is cut short would pass for the whole
+   */
+  list?(ctx: OpContext): AsyncIterable<StoredDisk>;
+}
+
+/** What stands on the storage under the name of a disk. */
+export interface StoredDisk {
+  /** As `Image.path`. */
+  readonly path: string;
+  /** By its name; both undefined for what has a name that a creation gives for a while. */
+  readonly instanceUuid: string | undefined;
+  readonly name: string | undefined;
+  /** As `Image.identify`. */
+  readonly identity: DiskIdentity;
+  /** The disk's UUID as the storage itself says: by a LUKS header, or a tag. Never by the name. */
+  readonly uuid: string | undefined;
+  /** Active key slots of its LUKS header; undefined where there is no header that can be read. None: nothing opens it any more. */
+  readonly keySlots: number | undefined;
+  /** ISO 8601: when it was made or last changed, the later of what is known. */
+  readonly changedAt: string;
+  /** Other hosts have disks here too. */
+  readonly shared: boolean;
 }
 
 /** One look at the storage. */

@@ -1,6 +1,7 @@
 import type { BlockDeviceInfo } from "../disk/block-device-info.ts";
 import type { DiskInfo } from "../disk/disk-info.ts";
 import type { DiskEncryption, DiskIdentity, DiskSource, ImageDisk } from "../image/image-disk.ts";
+import { type GoneRecord, goneRecords } from "./gone.ts";
 import { GuestInventory } from "./guests.ts";
 import { withEncryption } from "./nova-documents.ts";
 import { diskOf, optional, snapshotOf } from "./inventory-rows.ts";
@@ -209,6 +210,11 @@ export class Inventory {
       JSON.stringify(documents.diskInfo),
       instance.uuid,
     );
+  }
+
+  /** Disks, snapshots and secrets that this host had. Newest first. Empty in a database that an older version has written last. */
+  gone(): readonly GoneRecord[] {
+    return goneRecords(this.#database);
   }
 
   get reencryptions(): ReencryptionInventory {

@@ -28,7 +28,8 @@ export type OperationKind =
   | "rebuild"
   | "shelve"
   | "unshelve"
-  | "evacuate";
+  | "evacuate"
+  | "gc";
 
 /** A thing that is about to happen, with what is needed to take it back or to finish it. */
 export interface Step {

@@ -164,4 +164,53 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE operation ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE operation ADD COLUMN tried_at TEXT;
   `,
+  // What this host had, and what the operation that ended it was to do: the proof that a leftover is this host's own.
+  `
+  CREATE TABLE gone (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    operation TEXT,
+    uuid TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    name TEXT NOT NULL,
+    backend TEXT,
+    path TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    virtual_size INTEGER NOT NULL,
+    encryption_format TEXT,
+    secret_id TEXT,
+    removed INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX gone_secret ON gone (secret_id);
+
+  CREATE VIEW open_step AS
+    SELECT operation.kind AS operation, subject, step.kind AS kind, step.data AS data
+    FROM operation LEFT JOIN step ON step.operation = operation.id
+    WHERE state IN ('running', 'undoing');
+
+  CREATE TRIGGER disk_gone AFTER DELETE ON disk BEGIN
+    INSERT INTO gone (at, operation, uuid, instance, name, backend, path, identity, virtual_size, encryption_format, secret_id, removed, forgotten)
+    VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), (SELECT operation FROM open_step WHERE subject = OLD.instance LIMIT 1),
+      OLD.uuid, OLD.instance, OLD.name, OLD.backend, OLD.path, OLD.identity, OLD.virtual_size, OLD.encryption_format, OLD.secret_id,
+      EXISTS (SELECT 1 FROM open_step WHERE subject = OLD.instance AND kind = 'remove' AND json_extract(data, '$.disk.uuid') = OLD.uuid),
+      EXISTS (SELECT 1 FROM open_step WHERE subject = OLD.instance AND kind = 'forget' AND json_extract(data, '$.id') = OLD.secret_id));
+    DELETE FROM gone WHERE seq <= (SELECT max(seq) FROM gone) - 100000;
+  END;
+
+  CREATE TRIGGER disk_rekeyed AFTER UPDATE OF secret_id ON disk WHEN OLD.secret_id IS NOT NULL AND OLD.secret_id IS NOT NEW.secret_id BEGIN
+    INSERT INTO gone (at, operation, uuid, instance, name, backend, path, identity, virtual_size, encryption_format, secret_id, removed, forgotten)
+    VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), (SELECT operation FROM open_step WHERE subject = OLD.instance LIMIT 1),
+      OLD.uuid, OLD.instance, OLD.name, OLD.backend, OLD.path, OLD.identity, OLD.virtual_size, OLD.encryption_format, OLD.secret_id,
+      0, EXISTS (SELECT 1 FROM open_step WHERE subject = OLD.instance AND operation = 'rekey'));
+  END;
+
+  CREATE TRIGGER snapshot_gone AFTER DELETE ON snapshot BEGIN
+    INSERT INTO gone (at, operation, uuid, instance, name, backend, path, identity, virtual_size, encryption_format, secret_id, removed, forgotten)
+    VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), (SELECT operation FROM open_step WHERE subject = OLD.uuid LIMIT 1),
+      OLD.uuid, OLD.instance, OLD.disk_name, NULL, OLD.path, OLD.identity, OLD.virtual_size, OLD.encryption_format, OLD.secret_id,
+      EXISTS (SELECT 1 FROM open_step WHERE subject = OLD.uuid AND kind = 'remove-file'),
+      EXISTS (SELECT 1 FROM open_step WHERE subject = OLD.uuid AND kind = 'forget' AND json_extract(data, '$.id') = OLD.secret_id));
+  END;
+  `,
 ];

@@ -3,6 +3,7 @@ import { CREATION_RULES } from "./creation-rules.ts";
 import { FAULT_RULES } from "./fault-rules.ts";
 import { HONESTY_RULES } from "./honesty-rules.ts";
 import type { ImageBackendRule } from "./image-backend-rule.ts";
+import { LIST_RULES } from "./list-rules.ts";
 import { LIFE_RULES } from "./life-rules.ts";
 import { KEY_RULES } from "./key-rules.ts";
 import { OVERLAY_RULES } from "./overlay-rules.ts";
@@ -24,4 +25,5 @@ export const IMAGE_BACKEND_RULES: readonly ImageBackendRule[] = [
   ...CLONE_RULES,
   ...FAULT_RULES,
   ...HONESTY_RULES,
+  ...LIST_RULES,
 ];

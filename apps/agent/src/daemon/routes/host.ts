@@ -1,16 +1,18 @@
 import { cacheList, reportTraits, showTraits } from "@luksmith/core/host";
 import { prune } from "../../actions/cache-prune.ts";
 import { doctor } from "../../actions/doctor.ts";
+import { gc } from "../../actions/gc.ts";
 import { recoverNow } from "../../actions/recover.ts";
 import { cacheDocument } from "../../cli/cache-document.ts";
 import { traitsDocument } from "../../cli/traits-show.ts";
 import { syncDocument } from "../../cli/traits-sync.ts";
 import { throwFirst } from "../../output/trait-output.ts";
-import { DoctorBody, PruneBody, SyncBody } from "../inputs.ts";
+import { DoctorBody, GcBody, PruneBody, SyncBody } from "../inputs.ts";
 import { type Route, route } from "../route.ts";
 import {
   CacheSchema,
   DoctorSchema,
+  GcSchema,
   HostSchema,
   PrunedSchema,
   RecoveredSchema,
@@ -92,6 +94,16 @@ export const HOST_ROUTES: readonly Route[] = [
       },
       input: undefined,
     }),
+  }),
+  taskRoute({
+    method: "POST",
+    path: "/v1/gc",
+    id: "collectGarbage",
+    tag,
+    summary: "Remove what is proven to be a leftover of this host",
+    input: { body: GcBody },
+    answer: { status: 200, description: "What does not fit, and what became of it.", schema: GcSchema },
+    work: ({ body }) => ({ action: gc, input: { graceSeconds: body?.grace_seconds ?? 86_400 } }),
   }),
   taskRoute({
     method: "POST",

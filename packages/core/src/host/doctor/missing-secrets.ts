@@ -10,11 +10,11 @@ export type OwnedDisk = Pick<DiskRecord, "name" | "instanceUuid" | "path"> & {
 };
 
 /** What a key manager says of the disks' secrets. */
-export interface SecretsOfDisks {
+export interface SecretsOfDisks<D extends OwnedDisk> {
   /** It answered that there is none, to somebody who would see it. */
-  readonly missing: readonly OwnedDisk[];
+  readonly missing: readonly D[];
   /** It could not be asked, or not by this caller. */
-  readonly unknown: readonly OwnedDisk[];
+  readonly unknown: readonly D[];
 }
 
 /** These answers tell nothing of whether a secret exists. */
@@ -25,11 +25,11 @@ const NOT_TOLD: ReadonlySet<string> = new Set(["TokenMissing", "TokenRefused", "
  * a key manager lists what the caller may see, and hides the rest without a word.
  * @throws what keeps the key manager from answering at all
  */
-export async function missingSecrets(
+export async function missingSecrets<D extends OwnedDisk>(
   keys: KeyManager,
-  disks: readonly OwnedDisk[],
+  disks: readonly D[],
   ctx: OpContext,
-): Promise<SecretsOfDisks> {
+): Promise<SecretsOfDisks<D>> {
   const listed = new Set<string>();
   let scope: string | undefined;
   try {
@@ -39,8 +39,8 @@ export async function missingSecrets(
     if (!isLuksmithError(error) || !NOT_TOLD.has(error.code)) throw error;
     return { missing: [], unknown: disks };
   }
-  const missing: OwnedDisk[] = [];
-  const unknown: OwnedDisk[] = [];
+  const missing: D[] = [];
+  const unknown: D[] = [];
   for (const disk of disks) {
     const id = disk.encryption?.secretId;
     if (!id || listed.has(id)) continue;

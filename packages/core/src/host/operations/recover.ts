@@ -89,6 +89,7 @@ async function endOperation(
     case "snapshot":
       return await undo(services, host.journal.resume(open), ctx);
     case "delete":
+    case "gc":
     case "unrescue":
     case "delete-snapshot":
       await finishDelete(host, services, host.journal.resume(open), open.subject, ctx);

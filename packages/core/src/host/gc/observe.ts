@@ -1,0 +1,225 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { isLuksmithError } from "../../errors/luksmith-error.ts";
+import { fileIdentity } from "../../file/file-identity.ts";
+import type { GuestState } from "../../guest/hypervisor.ts";
+import { hasHeader, ownSecret } from "../../image/image-disk.ts";
+import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
+import { sameIdentity } from "../../image/same-identity.ts";
+import type { Inventory } from "../../journal/inventory.ts";
+import { missingSecrets, type OwnedDisk } from "../doctor/missing-secrets.ts";
+import type { ReadableHost } from "../host.ts";
+import type { HostServices } from "../host-services.ts";
+import { recordedDisks, type Whereabouts, type World } from "./world.ts";
+
+const INSTANCE = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
+
+type Records = Pick<World, "instances" | "snapshots" | "guests" | "gone">;
+
+/**
+ * Looks at everything that is compared. The inventory is read before and after: what an operation works on, or changed meanwhile,
+ * is busy and not judged. What cannot be looked at is a trouble, and the rest is looked at all the same.
+ * @throws `Cancelled`, and what keeps the inventory or the plugins from being read
+ */
+export async function observe(host: ReadableHost, ctx: OpContext): Promise<World> {
+  const services = await host.services();
+  const { inventory } = host;
+  const before = records(inventory);
+  const open = unfinished(inventory);
+  const troubles: string[] = [];
+  const attempt = async <T>(what: string, look: () => Promise<T>): Promise<T | undefined> => {
+    throwIfCancelled(ctx);
+    try {
+      return await look();
+    } catch (error) {
+      throwIfCancelled(ctx);
+      troubles.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
+  };
+  const whereabouts = await lookAtRecords(services, before, attempt, ctx);
+  const { stored, storedIsAll } = await listStorage(services, before, attempt, ctx);
+  const emptyDirectories = await attempt("directories of instances", () => emptyOnes(host.config.DEFAULT.instances_path));
+  const keys = await lookAtSecrets(services, before, attempt, ctx);
+  const copies = await attempt("copies of secrets", () => listAll(services.hostCopies?.list(ctx)));
+  const hypervisor = await lookAtGuests(services, before, attempt, ctx);
+  const mappings = await attempt("mappings", async () => {
+    const found = await Promise.all(services.backendExtensions.map(({ find }) => find?.(ctx)));
+    return found.flat().flatMap((disk) => (disk?.mapping === undefined ? [] : [{ ...disk, mapping: disk.mapping }]));
+  });
+  const busy = new Set([...open, ...unfinished(inventory), ...changed(before, records(inventory))]);
+  return {
+    ...before,
+    busy,
+    whereabouts,
+    stored,
+    storedIsAll,
+    emptyDirectories: emptyDirectories ?? [],
+    ...keys,
+    copies: services.hostCopies ? copies : undefined,
+    keepsCopies: host.config.luksmith.secret_security === "host" && services.keys.scope !== undefined,
+    ...hypervisor,
+    mappings: mappings ?? [],
+    troubles,
+  };
+}
+
+type Attempt = <T>(what: string, look: () => Promise<T>) => Promise<T | undefined>;
+
+function records(inventory: Inventory | undefined): Records {
+  return {
+    instances: inventory?.instances() ?? [],
+    snapshots: inventory?.snapshots() ?? [],
+    guests: inventory?.guests.all() ?? [],
+    gone: inventory?.gone() ?? [],
+  };
+}
+
+function unfinished(inventory: Inventory | undefined): readonly string[] {
+  return inventory?.unfinished().map(({ subject }) => subject) ?? [];
+}
+
+/** Instances and snapshots that are not what they were. */
+function changed(before: Records, after: Records): readonly string[] {
+  const text = (each: unknown): string =>
+    JSON.stringify(each, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+  const of = ({ instances, snapshots, gone }: Records): ReadonlyMap<string, string> => {
+    const entries = [...instances, ...snapshots].map((each) => [each.uuid, text(each)] as const);
+    return new Map([...entries, ...gone.map((each) => [each.instanceUuid, ""] as const), ...entries]);
+  };
+  const [old, now] = [of(before), of(after)];
+  return [...new Set([...old.keys(), ...now.keys()])].filter((uuid) => old.get(uuid) !== now.get(uuid));
+}
+
+async function lookAtRecords(
+  services: HostServices,
+  before: Records,
+  attempt: Attempt,
+  ctx: OpContext,
+): Promise<ReadonlyMap<string, Whereabouts>> {
+  const found = new Map<string, Whereabouts>();
+  for (const record of recordedDisks(before)) {
+    const place = await attempt(record.path, async (): Promise<Whereabouts> => {
+      try {
+        const image = services.backend(record.backend).image(record);
+        return (await image.requireOurs(record.identity, ctx)) ? "there" : "missing";
+      } catch (error) {
+        if (!isLuksmithError(error) || error.code !== "DiskReplaced") throw error;
+        return { replaced: error.message };
+      }
+    });
+    if (place !== undefined) found.set(record.uuid, place);
+  }
+  for (const { uuid, path, identity } of before.snapshots) {
+    const place = await attempt(path, async (): Promise<Whereabouts> => {
+      const there = await fileIdentity(path);
+      if (!there) return "missing";
+      return sameIdentity(there, identity) ? "there" : { replaced: "it is another file" };
+    });
+    if (place !== undefined) found.set(uuid, place);
+  }
+  return found;
+}
+
+async function listStorage(
+  services: HostServices,
+  before: Records,
+  attempt: Attempt,
+  ctx: OpContext,
+): Promise<Pick<World, "stored" | "storedIsAll">> {
+  const stored: World["stored"][number][] = [];
+  const used = new Set(
+    [...recordedDisks(before), ...before.gone].flatMap(({ backend }) => (backend === undefined ? [] : [backend])),
+  );
+  const listed = new Set<string>();
+  for (const backend of services.backends) {
+    // A host may have plugins of storage that it never uses, and that is not there.
+    const inUse = used.has(backend.name) || backend.name === chosenName(services);
+    if (!backend.list || !inUse) continue;
+    const disks = await attempt(`disks of ${backend.name}`, () => listAll(backend.list?.(ctx)));
+    if (!disks) continue;
+    listed.add(backend.name);
+    for (const disk of disks) stored.push({ ...disk, backend: backend.name });
+  }
+  return { stored, storedIsAll: [...used].every((name) => listed.has(name)) };
+}
+
+function chosenName(services: HostServices): string | undefined {
+  try {
+    return services.chosenBackend.name;
+  } catch {
+    return undefined;
+  }
+}
+
+async function emptyOnes(instancesPath: string): Promise<World["emptyDirectories"]> {
+  const names = await readdir(instancesPath).catch(() => []);
+  const found: World["emptyDirectories"][number][] = [];
+  for (const instanceUuid of names.filter((name) => INSTANCE.test(name))) {
+    const path = join(instancesPath, instanceUuid);
+    const inside = await readdir(path).catch(() => undefined);
+    if (inside?.length !== 0) continue;
+    const { ctime } = await stat(path);
+    found.push({ path, instanceUuid, changedAt: ctime.toISOString() });
+  }
+  return found;
+}
+
+async function lookAtSecrets(
+  { keys, hasKeyManager }: HostServices,
+  before: Records,
+  attempt: Attempt,
+  ctx: OpContext,
+): Promise<Pick<World, "secrets" | "scope" | "secretless">> {
+  const nothing = { secrets: undefined, scope: "not known", secretless: new Set<string>() };
+  if (!hasKeyManager) return nothing;
+  const found = await attempt(`secrets of ${keys.name}`, async () => {
+    const scope = await keys.scope?.(ctx);
+    const secrets = keys.list ? await listAll(keys.list({}, ctx)) : undefined;
+    const owned = ownedSecrets(before);
+    const { missing } = await missingSecrets(keys, owned, ctx);
+    return { secrets, scope, secretless: new Set(missing.map(({ uuid }) => uuid)) };
+  });
+  return found ?? nothing;
+}
+
+function ownedSecrets({ instances, snapshots }: Records): readonly (OwnedDisk & { readonly uuid: string })[] {
+  const projects = new Map(instances.map(({ uuid, projectId }) => [uuid, projectId]));
+  const owned: (OwnedDisk & { readonly uuid: string })[] = [];
+  for (const { uuid, name, instanceUuid, path, encryption } of recordedDisks({ instances }).filter(hasHeader)) {
+    owned.push({ uuid, name, instanceUuid, path, encryption, projectId: projects.get(instanceUuid) });
+  }
+  for (const { uuid, diskName: name, instanceUuid, path, encryption } of snapshots) {
+    if (!ownSecret(encryption)) continue;
+    owned.push({ uuid, name, instanceUuid, path, encryption, projectId: projects.get(instanceUuid) });
+  }
+  return owned;
+}
+
+async function lookAtGuests(
+  services: HostServices,
+  before: Records,
+  attempt: Attempt,
+  ctx: OpContext,
+): Promise<Pick<World, "keys" | "guestStates">> {
+  const guestStates = new Map<string, GuestState>();
+  if (!services.hasHypervisor) return { keys: undefined, guestStates };
+  const { hypervisor } = services;
+  const keys = await attempt(`keys in ${hypervisor.name}`, () => hypervisor.keys(ctx));
+  const had = new Set(before.gone.map(({ instanceUuid }) => instanceUuid));
+  const ofKeys = (keys ?? []).flatMap(({ use }) =>
+    use.kind === "disk" && had.has(use.instanceUuid) ? [use.instanceUuid] : [],
+  );
+  for (const uuid of new Set([...before.guests.map((guest) => guest.uuid), ...ofKeys])) {
+    const state = await attempt(`guest ${uuid}`, () => hypervisor.state(uuid, ctx));
+    if (state !== undefined) guestStates.set(uuid, state);
+  }
+  return { keys, guestStates };
+}
+
+async function listAll<T>(items: AsyncIterable<T> | undefined): Promise<readonly T[]> {
+  const all: T[] = [];
+  for await (const item of items ?? []) all.push(item);
+  return all;
+}
+

@@ -1,0 +1,58 @@
+import type { GuestKey, GuestState } from "../../guest/hypervisor.ts";
+import type { FoundDisk, StoredDisk } from "../../image/image-backend.ts";
+import { ownSecret } from "../../image/image-disk.ts";
+import type { GoneRecord } from "../../journal/gone.ts";
+import type { GuestRecord } from "../../journal/guests.ts";
+import type { DiskRecord, InstanceRecord, SnapshotRecord } from "../../journal/inventory.ts";
+import type { SecretInfo } from "../../key-manager/key-manager.ts";
+
+/** What stands where a recorded disk or snapshot should be; a text: somebody else's, with what tells it. */
+export type Whereabouts = "there" | "missing" | { readonly replaced: string };
+
+/** Everything that is compared, looked at once. A part that is undefined could not be looked at, and is not judged. */
+export interface World {
+  readonly instances: readonly InstanceRecord[];
+  readonly snapshots: readonly SnapshotRecord[];
+  readonly guests: readonly GuestRecord[];
+  readonly gone: readonly GoneRecord[];
+  /** Instances and snapshots that an operation is working on, or changed while all this was looked at. */
+  readonly busy: ReadonlySet<string>;
+  /** By the disks' and snapshots' UUIDs. */
+  readonly whereabouts: ReadonlyMap<string, Whereabouts>;
+  /** Of all backends that list. */
+  readonly stored: readonly (StoredDisk & { readonly backend: string })[];
+  /** Whether each configured backend has listed all that it has: only then is a disk that was not found not there. */
+  readonly storedIsAll: boolean;
+  readonly emptyDirectories: readonly { readonly path: string; readonly instanceUuid: string; readonly changedAt: string }[];
+  readonly secrets: readonly SecretInfo[] | undefined;
+  /** Of the key manager; undefined: it is this host's alone. */
+  readonly scope: string | undefined;
+  /** Disks and snapshots, by UUID, whose secret the key manager has not. */
+  readonly secretless: ReadonlySet<string>;
+  readonly copies: readonly SecretInfo[] | undefined;
+  /** Whether each secret should have a copy on this host. */
+  readonly keepsCopies: boolean;
+  readonly keys: readonly GuestKey[] | undefined;
+  readonly guestStates: ReadonlyMap<string, GuestState>;
+  readonly mappings: readonly (FoundDisk & { readonly mapping: string })[];
+  /** What could not be looked at, and why. */
+  readonly troubles: readonly string[];
+}
+
+export function recordedDisks({ instances }: Pick<World, "instances">): readonly DiskRecord[] {
+  return instances.flatMap(({ disks }) => disks);
+}
+
+/** Secrets that something recorded needs, bases included. */
+export function neededSecrets({ instances, snapshots }: Pick<World, "instances" | "snapshots">): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const disk of recordedDisks({ instances })) {
+    if (disk.encryption?.secretId) ids.add(disk.encryption.secretId);
+    if (disk.source.backing?.secretId) ids.add(disk.source.backing.secretId);
+  }
+  for (const { encryption } of snapshots) {
+    const id = ownSecret(encryption);
+    if (id) ids.add(id);
+  }
+  return ids;
+}
