@@ -1,5 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { DISCREPANCY_KINDS } from "@luksmith/core/host";
@@ -95,7 +105,9 @@ describe("luksmith gc", { timeout: 240_000 }, () => {
 
     const returned = await make();
     copyFileSync(returned.disks[0].path, join(host.path, "backup"));
-    await withSecretPutBack(returned.disks[0].encryption_secret_uuid, () => host.json(["delete", returned.uuid]));
+    await withSecretPutBack(returned.disks[0].encryption_secret_uuid, () =>
+      host.json(["delete", returned.uuid]),
+    );
     mkdirSync(dirname(returned.disks[0].path));
     renameSync(join(host.path, "backup"), returned.disks[0].path);
     planted.push(["disk-returned", returned.disks[0].path]);
@@ -142,7 +154,8 @@ describe("luksmith gc", { timeout: 240_000 }, () => {
     const stray = randomUUID();
     {
       using database = new DatabaseSync(join(host.path, "state/keys.sqlite"));
-      const copy = "INSERT INTO secrets (id, name, created_at, nonce, wrapped) SELECT ?, ?, created_at, nonce, wrapped FROM secrets LIMIT 1";
+      const copy =
+        "INSERT INTO secrets (id, name, created_at, nonce, wrapped) SELECT ?, ?, created_at, nonce, wrapped FROM secrets LIMIT 1";
       const name = `Ephemeral encryption secret for instance ${randomUUID()} BDM ${randomUUID()}`;
       database.prepare(copy).run(stray, name);
     }
@@ -163,9 +176,16 @@ describe("luksmith gc", { timeout: 240_000 }, () => {
     const applied = await gc("--apply");
     const done = applied.discrepancies.filter(({ outcome }) => outcome === "done").map(({ kind }) => kind);
     expect(done.sort()).toEqual(["directory-empty", "disk-remnant", "secret-orphan", "secret-superseded"]);
-    expect(applied.discrepancies.filter(({ outcome }) => outcome === "failed" || outcome === "refused")).toEqual([]);
+    expect(
+      applied.discrepancies.filter(({ outcome }) => outcome === "failed" || outcome === "refused"),
+    ).toEqual([]);
     for (const [at, path] of kept.entries()) {
-      expect(readFileSync(path).subarray(0, 1 << 20).equals(bytes[at]!), path).toBe(true);
+      expect(
+        readFileSync(path)
+          .subarray(0, 1 << 20)
+          .equals(bytes[at]!),
+        path,
+      ).toBe(true);
     }
     expect(statSync(untouched.disks[0].path).size).toBeGreaterThan(0);
     for (const { uuid } of [untouched, rekeyed]) expect((await host.run(["verify", uuid])).exitCode).toBe(0);

@@ -65,11 +65,14 @@ export class VolumeGroup {
   }
 
   /** All volumes with when they were made, and whether other hosts see the group as well. */
-  async volumes(ctx: OpContext): Promise<{ readonly shared: boolean; readonly volumes: readonly DatedVolume[] }> {
+  async volumes(
+    ctx: OpContext,
+  ): Promise<{ readonly shared: boolean; readonly volumes: readonly DatedVolume[] }> {
     const [group] = await this.#report("vg", "vg_shared,vg_clustered", [], ctx);
     const time = ["--config", 'report/time_format="%s"'];
     const rows = await this.#report("lv", `${VOLUME_FIELDS},lv_time`, time, ctx);
-    const shared = group !== undefined && ["vg_shared", "vg_clustered"].some((flag) => field(group, flag) === "1");
+    const shared =
+      group !== undefined && ["vg_shared", "vg_clustered"].some((flag) => field(group, flag) === "1");
     const volumes = rows.map((row) => {
       const made = new Date(Number(countOf(row, "lv_time")) * 1000);
       return Object.assign(volumeOf(row), { made });

@@ -7,7 +7,8 @@ export function volumeName({ instanceUuid, name }: Pick<ImageDisk, "instanceUuid
 
 /** The disk whose volume has this name; undefined: it is no name of a disk. */
 export function diskOfVolume(volume: string): Pick<ImageDisk, "instanceUuid" | "name"> | undefined {
-  const [, instanceUuid, rest] = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_(disk.*)$/u.exec(volume) ?? [];
+  const [, instanceUuid, rest] =
+    /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_(disk.*)$/u.exec(volume) ?? [];
   if (instanceUuid === undefined || rest === undefined) return undefined;
   const name = rest.replaceAll("__", "_");
   return volumeName({ instanceUuid, name }) === volume ? { instanceUuid, name } : undefined;

@@ -1,7 +1,13 @@
 import { constants } from "node:fs";
 import { open, readdir } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { errnoOf, type HealthFinding, type HealthCheck, type OpContext, throwIfCancelled } from "@luksmith/core";
+import {
+  errnoOf,
+  type HealthFinding,
+  type HealthCheck,
+  type OpContext,
+  throwIfCancelled,
+} from "@luksmith/core";
 import { Qcow2File } from "@luksmith/qcow2";
 
 const INSTANCE = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;

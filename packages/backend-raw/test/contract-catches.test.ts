@@ -4,9 +4,10 @@ import { CARELESS } from "./broken/careless.ts";
 import { BROKEN_CREATION } from "./broken/creation.ts";
 import type { Fault } from "./broken/fault.ts";
 import { BROKEN_LIFE } from "./broken/life.ts";
+import { BROKEN_LISTS } from "./broken/lists.ts";
 import { rawFixture } from "./raw-fixture.ts";
 
-const FAULTS: readonly Fault[] = [...CARELESS, ...BROKEN_CREATION, ...BROKEN_LIFE];
+const FAULTS: readonly Fault[] = [...CARELESS, ...BROKEN_CREATION, ...BROKEN_LIFE, ...BROKEN_LISTS];
 
 /** About disks on a base, which raw files are not: packages/backend-qcow2/test/contract-catches.test.ts. */
 const OF_OVERLAYS = ["IB-36", "IB-37", "IB-38", "IB-47"];

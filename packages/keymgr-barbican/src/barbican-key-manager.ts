@@ -21,8 +21,8 @@ import { releaseConsumers } from "./secret-consumers.ts";
 import { SecretSetup, type SecretReaders } from "./secret-setup.ts";
 import { storeSecret } from "./store-secret.ts";
 
-/** What secret names begin with that Luksmith and Nova give to disks. */
-const OURS = "Ephemeral encryption secret for instance ";
+/** What secret names begin with that Luksmith and Nova give to disks, and Luksmith to snapshots. */
+const OURS = /^Ephemeral encryption secret for (?:instance|snapshot) /u;
 
 export interface BarbicanKeyManagerOptions {
   /** To Barbican; the key manager closes it. */
@@ -107,7 +107,7 @@ export class BarbicanKeyManager implements KeyManager {
     this.#throwIfDone(ctx);
     const caller = await userCaller(this.#callers, ctx);
     const { name } = filter;
-    const wanted = (found: string) => (name === undefined ? found.startsWith(OURS) : found === name);
+    const wanted = (found: string) => (name === undefined ? OURS.test(found) : found === name);
     try {
       for await (const info of listSecrets(this.#api, name, caller.as, ctx)) {
         if (wanted(info.name)) yield info;

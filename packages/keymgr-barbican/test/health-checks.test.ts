@@ -14,7 +14,10 @@ import { barbicanChecks } from "../src/health-checks.ts";
 
 beforeAll(async () => void (await sharedOpenStack()), 180_000);
 
-async function run(id: string, barbican: Readonly<Record<string, string>>): Promise<readonly HealthFinding[]> {
+async function run(
+  id: string,
+  barbican: Readonly<Record<string, string>>,
+): Promise<readonly HealthFinding[]> {
   const config = BarbicanConfig.parse({ statePath: "/nowhere", sections: { barbican } });
   const check = barbicanChecks(config).find((each) => each.id === id);
   if (!check) throw new Error(`no check ${id}`);

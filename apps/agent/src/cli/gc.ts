@@ -26,12 +26,16 @@ async function look(session: Session, options: { readonly graceSeconds: number }
 
 function seconds(text: string): number {
   if (/^\d{1,10}$/u.test(text)) return Number(text);
-  throw new LuksmithError("UsageError", `--grace takes a whole number of seconds, not ${JSON.stringify(text)}`);
+  throw new LuksmithError(
+    "UsageError",
+    `--grace takes a whole number of seconds, not ${JSON.stringify(text)}`,
+  );
 }
 
 function describe({ discrepancies, foreign, troubles, applied }: GcDocument): string {
   const lines = discrepancies.flatMap(({ kind, finding, advice, removable, outcome, reason }) => {
-    const became = outcome === null || outcome === "left" ? "" : ` [${outcome}${reason === null ? "" : `: ${reason}`}]`;
+    const became =
+      outcome === null || outcome === "left" ? "" : ` [${outcome}${reason === null ? "" : `: ${reason}`}]`;
     const mark = applied || !removable ? "" : " (--apply)";
     return [`${kind}${mark}: ${finding}${became}`, ...(outcome === "done" ? [] : [`  -> ${advice}`])];
   });
@@ -39,7 +43,9 @@ function describe({ discrepancies, foreign, troubles, applied }: GcDocument): st
     ...lines,
     ...troubles.map((trouble) => `not looked at: ${trouble}`),
     ...(foreign > 0 ? [`${foreign} things of others, as far as can be told`] : []),
-    discrepancies.length === 0 && troubles.length === 0 ? "all fits together" : `${discrepancies.length} do not fit`,
+    discrepancies.length === 0 && troubles.length === 0
+      ? "all fits together"
+      : `${discrepancies.length} do not fit`,
   ]
     .map((line) => `${printable(line)}\n`)
     .join("");

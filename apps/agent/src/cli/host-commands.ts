@@ -25,7 +25,9 @@ export function addHostCommands(program: Command, dispatch: Dispatch): void {
     );
   program
     .command("gc")
-    .description("find disks, secrets, copies and keys that do not fit together; changes nothing without --apply")
+    .description(
+      "find disks, secrets, copies and keys that do not fit together; changes nothing without --apply",
+    )
     .option("--apply", "remove what is proven to be a leftover of this host")
     .option("--grace <SECONDS>", "leave alone what is younger", "86400")
     .action((options: { apply?: boolean; grace: string }) =>

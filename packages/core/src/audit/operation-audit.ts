@@ -53,7 +53,7 @@ export class OperationAudit {
     const before = this.#holdings(operation.subject);
     change();
     const events = this.#changes(operation, steps, before);
-    if (state === "done") events.push(...this.#others(operation));
+    if (state === "done") events.push(...this.#others(operation), ...cleared(operation, steps));
     this.#log.within(...events, { event: `operation.${state}`, outcome: "ok", ...common(operation) });
   }
 
@@ -135,6 +135,39 @@ function gone(row: Row, steps: readonly Step[], event: Make): readonly AuditEven
   if (removal === "missing") return [event("disk.deleted", row, { missing: true })];
   const deleted = event("disk.deleted", row);
   return row["encryption_format"] === "luks" ? [event("disk.erased", row), deleted] : [deleted];
+}
+
+/** What gc has removed: nothing of it was in the inventory any more. Secrets are told of by the key manager's use. */
+function cleared(operation: AuditedOperation, steps: readonly Step[]): readonly AuditEvent[] {
+  if (operation.kind !== "gc") return [];
+  const tell = (event: string, rest: Partial<AuditEvent>): AuditEvent => {
+    return { event, outcome: "ok", ...common(operation), ...rest };
+  };
+  return steps.flatMap(({ kind, data }): readonly AuditEvent[] => {
+    switch (kind) {
+      case "remove": {
+        const disk = memberOf(data, "disk");
+        const [uuid, name, instance] = ["uuid", "name", "instanceUuid"].map((key) =>
+          String(memberOf(disk, key)),
+        );
+        const backend = String(memberOf(data, "backend"));
+        const of = { instance, disk: { uuid: uuid ?? "", name: name ?? "", backend } };
+        return [tell("disk.erased", of), tell("disk.deleted", { ...of, details: { leftover: true } })];
+      }
+      case "forget-copy":
+        return [tell("key.copy-deleted", { secret: text(memberOf(data, "id")) ?? undefined })];
+      case "take-keys": {
+        const keys = memberOf(data, "keys");
+        return (Array.isArray(keys) ? keys : []).map((key) =>
+          tell("key.taken", { secret: text(memberOf(key, "secretId")) ?? undefined }),
+        );
+      }
+      case "remove-directory":
+        return [tell("directory.removed", { details: { path: text(memberOf(data, "path")) } })];
+      default:
+        return [];
+    }
+  });
 }
 
 /** Whether an operation has removed a disk's bytes, and whether they were there. */

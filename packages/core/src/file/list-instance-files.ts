@@ -13,7 +13,8 @@ const DISK = /^disk(?:\.(?!info$|config)[a-z0-9.-]+)?$/u;
 
 /** File systems that several hosts mount: NFS, CIFS, SMB2, CephFS, GlusterFS and others over FUSE, GFS2, OCFS2, GPFS, Lustre. */
 const SHARED: ReadonlySet<number> = new Set([
-  0x6969, 0xff53_4d42, 0xfe53_4d42, 0x00c3_6400, 0x6573_5546, 0x0116_1970, 0x7461_636f, 0x4750_4653, 0x0bd0_0bd0,
+  0x6969, 0xff53_4d42, 0xfe53_4d42, 0x00c3_6400, 0x6573_5546, 0x0116_1970, 0x7461_636f, 0x4750_4653,
+  0x0bd0_0bd0,
 ]);
 
 /** What a backend makes of a file: undefined, that it is of another kind; else what it says of itself. */

@@ -125,9 +125,7 @@ export const showTraits = lazily(async () => (await import("./operations/traits.
 export const reportTraits = lazily(async () => (await import("./operations/traits.ts")).reportTraits);
 export const keepTraits = lazily(async () => (await import("./operations/traits.ts")).keepTraits);
 
-export const findDiscrepancies = lazily(
-  async () => (await import("./gc/reconcile.ts")).findDiscrepancies,
-);
+export const findDiscrepancies = lazily(async () => (await import("./gc/reconcile.ts")).findDiscrepancies);
 export const reconcile = lazily(async () => (await import("./gc/reconcile.ts")).reconcile);
 export const diagnose = lazily(async () => (await import("./doctor/diagnose.ts")).diagnose);
 

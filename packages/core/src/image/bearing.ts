@@ -4,12 +4,15 @@ import { LuksError, parseHeader } from "@luksmith/luks";
 export interface Bearing {
   /** Of its LUKS header; undefined: it has none that can be read. */
   readonly uuid: string | undefined;
-  /** Key slots that are active; undefined where there is no header. */
+  /** Key slots that are active, none also where there is noise instead of a header: erased; undefined where there is something else. */
   readonly keySlots: number | undefined;
 }
 
 /** Bytes that `bearingOf` needs. */
 export const BEARING_BYTES = 592;
+
+/** Of 592 random bytes, all but never fewer; of a header of any kind, of a file system, of zeros far fewer. */
+const NOISE_VALUES = 200;
 
 /** Looks at the beginning of a container, whoever wrote it. */
 export function bearingOf(bytes: Uint8Array): Bearing {
@@ -18,6 +21,10 @@ export function bearingOf(bytes: Uint8Array): Bearing {
     return { uuid: uuid || undefined, keySlots: keySlots.filter(({ active }) => active).length };
   } catch (error) {
     if (!(error instanceof LuksError)) throw error;
-    return { uuid: undefined, keySlots: undefined };
+    return { uuid: undefined, keySlots: isNoise(bytes) ? 0 : undefined };
   }
+}
+
+function isNoise(bytes: Uint8Array): boolean {
+  return bytes.length >= BEARING_BYTES && new Set(bytes.subarray(0, BEARING_BYTES)).size >= NOISE_VALUES;
 }

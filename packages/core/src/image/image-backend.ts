@@ -85,7 +85,10 @@ export interface StoredDisk {
   readonly identity: DiskIdentity;
   /** The disk's UUID as the storage itself says: by a LUKS header, or a tag. Never by the name. */
   readonly uuid: string | undefined;
-  /** Active key slots of its LUKS header; undefined where there is no header that can be read. None: nothing opens it any more. */
+  /**
+   * Active key slots of its LUKS header. 0: nothing opens it any more, as where there is noise instead of a header (`bearingOf`);
+   * undefined where it is something else, or cannot be read.
+   */
   readonly keySlots: number | undefined;
   /** ISO 8601: when it was made or last changed, the later of what is known. */
   readonly changedAt: string;

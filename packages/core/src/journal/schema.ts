@@ -193,7 +193,8 @@ export const MIGRATIONS: readonly string[] = [
     INSERT INTO gone (at, operation, uuid, instance, name, backend, path, identity, virtual_size, encryption_format, secret_id, removed, forgotten)
     VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), (SELECT operation FROM open_step WHERE subject = OLD.instance LIMIT 1),
       OLD.uuid, OLD.instance, OLD.name, OLD.backend, OLD.path, OLD.identity, OLD.virtual_size, OLD.encryption_format, OLD.secret_id,
-      EXISTS (SELECT 1 FROM open_step WHERE subject = OLD.instance AND kind = 'remove' AND json_extract(data, '$.disk.uuid') = OLD.uuid),
+      EXISTS (SELECT 1 FROM open_step WHERE subject = OLD.instance
+        AND ((kind = 'remove' AND json_extract(data, '$.disk.uuid') = OLD.uuid) OR (kind = 'replace' AND json_extract(data, '$.old.disk.uuid') = OLD.uuid))),
       EXISTS (SELECT 1 FROM open_step WHERE subject = OLD.instance AND kind = 'forget' AND json_extract(data, '$.id') = OLD.secret_id));
     DELETE FROM gone WHERE seq <= (SELECT max(seq) FROM gone) - 100000;
   END;
@@ -202,7 +203,8 @@ export const MIGRATIONS: readonly string[] = [
     INSERT INTO gone (at, operation, uuid, instance, name, backend, path, identity, virtual_size, encryption_format, secret_id, removed, forgotten)
     VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), (SELECT operation FROM open_step WHERE subject = OLD.instance LIMIT 1),
       OLD.uuid, OLD.instance, OLD.name, OLD.backend, OLD.path, OLD.identity, OLD.virtual_size, OLD.encryption_format, OLD.secret_id,
-      0, EXISTS (SELECT 1 FROM open_step WHERE subject = OLD.instance AND operation = 'rekey'));
+      0, EXISTS (SELECT 1 FROM open_step WHERE subject = OLD.instance
+        AND (operation = 'rekey' OR (kind = 'forget' AND json_extract(data, '$.id') = OLD.secret_id))));
   END;
 
   CREATE TRIGGER snapshot_gone AFTER DELETE ON snapshot BEGIN

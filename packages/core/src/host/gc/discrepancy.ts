@@ -32,11 +32,18 @@ export type GcAct = {
   /** The instance or snapshot that is reserved meanwhile. */
   readonly subject: string;
 } & (
-  | { readonly kind: "forget-secret"; readonly id: string; /** Its disk, which another secret opens. */ readonly superseded?: string }
+  | {
+      readonly kind: "forget-secret";
+      readonly id: string;
+      /** What it opened, which has left the inventory. */
+      readonly gone?: GoneRecord;
+      /** The disk, by its UUID, which another secret opens. */
+      readonly superseded?: string;
+    }
   | { readonly kind: "forget-copy"; readonly id: string }
   | { readonly kind: "take-key"; readonly key: GuestKey }
   | { readonly kind: "remove-disk"; readonly gone: GoneRecord }
-  | { readonly kind: "remove-directory"; readonly path: string }
+  | { readonly kind: "remove-directory"; readonly path: string; /** ISO 8601 */ readonly changedAt: string }
 );
 
 export interface Discrepancy {

@@ -61,6 +61,12 @@ export function judgeStorage(world: World, old: (at: string) => boolean): Judged
   for (const disk of world.stored) {
     if (recorded.has(disk.path)) continue;
     if (disk.instanceUuid !== undefined && world.busy.has(disk.instanceUuid)) continue;
+    if (
+      world.copying.some(
+        (copy) => copy.backend === disk.backend && sameIdentity(copy.identity, disk.identity),
+      )
+    )
+      continue;
     if (!old(disk.changedAt)) continue;
     const found = judgeStored(world, disk, old);
     if (found === "foreign") foreign++;
@@ -80,7 +86,7 @@ export function judgeStorage(world: World, old: (at: string) => boolean): Judged
       object: path,
       finding: `${path} is empty, and instance ${instanceUuid} has left this host`,
       advice: `rmdir ${path}`,
-      act: { kind: "remove-directory", path, subject: instanceUuid },
+      act: { kind: "remove-directory", path, changedAt, subject: instanceUuid },
     });
   }
   return { discrepancies, foreign };
@@ -137,7 +143,8 @@ function judgePartial({ path, shared }: StoredDisk): Found {
   return {
     kind: "disk-partial",
     finding: `${path} is half of a disk, left by a creation that was cut short${shared ? ", on this host or another of the pool" : ""}`,
-    advice: 'run "luksmith recover" on each host that uses this storage; what is left then can be removed by hand',
+    advice:
+      'run "luksmith recover" on each host that uses this storage; what is left then can be removed by hand',
   };
 }
 
@@ -154,7 +161,7 @@ function judgeReturned(
   const subject = had.instanceUuid;
   const same = sameIdentity(had.identity, disk.identity);
   const needed = world.instances.some(({ uuid }) => uuid === subject);
-  if (same && had.encryptionFormat === "luks" && (disk.keySlots ?? 0) === 0 && !needed) {
+  if (same && had.encryptionFormat === "luks" && disk.keySlots === 0 && !needed) {
     return {
       kind: "disk-remnant",
       finding: `${disk.path} is what is left of ${which}, erased ${had.at}: no key slot opens it`,

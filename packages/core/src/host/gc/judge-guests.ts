@@ -18,7 +18,8 @@ export function judgeGuests(world: World, old: (at: string) => boolean): Judged 
     if (instanceUuid !== undefined && world.busy.has(instanceUuid)) continue;
     const running = instanceUuid !== undefined && world.guestStates.get(instanceUuid) !== "absent";
     // Nova on this host names its own as we do.
-    const ours = had !== undefined && use.kind === "disk" && had.instanceUuid === use.instanceUuid && !running;
+    const ours =
+      had !== undefined && use.kind === "disk" && had.instanceUuid === use.instanceUuid && !running;
     if (!ours) {
       foreign++;
       continue;
@@ -38,8 +39,7 @@ export function judgeGuests(world: World, old: (at: string) => boolean): Judged 
     if (world.busy.has(instanceUuid)) continue;
     if (records.some((each) => each.instanceUuid === instanceUuid && each.name === name)) continue;
     const had = world.gone.find(
-      (each) =>
-        each.instanceUuid === instanceUuid && each.name === name && each.encryptionFormat === "plain",
+      (each) => each.instanceUuid === instanceUuid && each.name === name && each.encryptionFormat === "plain",
     );
     if (!had) {
       foreign++;

@@ -1,20 +1,16 @@
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
-import { isLuksmithError } from "../../errors/luksmith-error.ts";
-import { fileIdentity } from "../../file/file-identity.ts";
 import type { GuestState } from "../../guest/hypervisor.ts";
 import { hasHeader, ownSecret } from "../../image/image-disk.ts";
 import { type OpContext, throwIfCancelled } from "../../image/op-context.ts";
-import { sameIdentity } from "../../image/same-identity.ts";
 import type { Inventory } from "../../journal/inventory.ts";
 import { missingSecrets, type OwnedDisk } from "../doctor/missing-secrets.ts";
 import type { ReadableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
-import { recordedDisks, type Whereabouts, type World } from "./world.ts";
+import { copiesOf } from "./copies-of.ts";
+import { listAll } from "./list-all.ts";
+import { emptyOnes, listStorage, lookAtRecords, provenLists, snapshotsGone } from "./observe-storage.ts";
+import { recordedDisks, type World } from "./world.ts";
 
-const INSTANCE = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
-
-type Records = Pick<World, "instances" | "snapshots" | "guests" | "gone">;
+export type Records = Pick<World, "instances" | "snapshots" | "guests" | "gone" | "copying">;
 
 /**
  * Looks at everything that is compared. The inventory is read before and after: what an operation works on, or changed meanwhile,
@@ -38,37 +34,45 @@ export async function observe(host: ReadableHost, ctx: OpContext): Promise<World
     }
   };
   const whereabouts = await lookAtRecords(services, before, attempt, ctx);
-  const { stored, storedIsAll } = await listStorage(services, before, attempt, ctx);
-  const emptyDirectories = await attempt("directories of instances", () => emptyOnes(host.config.DEFAULT.instances_path));
+  const { stored, names } = await listStorage(services, before, attempt, ctx);
+  const emptyDirectories = await attempt("directories of instances", () =>
+    emptyOnes(host.config.DEFAULT.instances_path),
+  );
   const keys = await lookAtSecrets(services, before, attempt, ctx);
   const copies = await attempt("copies of secrets", () => listAll(services.hostCopies?.list(ctx)));
   const hypervisor = await lookAtGuests(services, before, attempt, ctx);
   const mappings = await attempt("mappings", async () => {
     const found = await Promise.all(services.backendExtensions.map(({ find }) => find?.(ctx)));
-    return found.flat().flatMap((disk) => (disk?.mapping === undefined ? [] : [{ ...disk, mapping: disk.mapping }]));
+    return found
+      .flat()
+      .flatMap((disk) => (disk?.mapping === undefined ? [] : [{ ...disk, mapping: disk.mapping }]));
   });
   const busy = new Set([...open, ...unfinished(inventory), ...changed(before, records(inventory))]);
+  const proven = provenLists(names, { ...before, stored, whereabouts, busy });
   return {
     ...before,
     busy,
     whereabouts,
     stored,
-    storedIsAll,
+    listed: proven.listed,
+    snapshotsGone: (await attempt("files of snapshots", () => snapshotsGone(before))) ?? new Set(),
     emptyDirectories: emptyDirectories ?? [],
     ...keys,
     copies: services.hostCopies ? copies : undefined,
     keepsCopies: host.config.luksmith.secret_security === "host" && services.keys.scope !== undefined,
     ...hypervisor,
     mappings: mappings ?? [],
-    troubles,
+    troubles: [...troubles, ...proven.troubles],
   };
 }
 
-type Attempt = <T>(what: string, look: () => Promise<T>) => Promise<T | undefined>;
+export type Attempt = <T>(what: string, look: () => Promise<T>) => Promise<T | undefined>;
 
 function records(inventory: Inventory | undefined): Records {
+  const instances = inventory?.instances() ?? [];
   return {
-    instances: inventory?.instances() ?? [],
+    instances,
+    copying: instances.flatMap((instance) => copiesOf(inventory, instance)),
     snapshots: inventory?.snapshots() ?? [],
     guests: inventory?.guests.all() ?? [],
     gone: inventory?.gone() ?? [],
@@ -89,80 +93,6 @@ function changed(before: Records, after: Records): readonly string[] {
   };
   const [old, now] = [of(before), of(after)];
   return [...new Set([...old.keys(), ...now.keys()])].filter((uuid) => old.get(uuid) !== now.get(uuid));
-}
-
-async function lookAtRecords(
-  services: HostServices,
-  before: Records,
-  attempt: Attempt,
-  ctx: OpContext,
-): Promise<ReadonlyMap<string, Whereabouts>> {
-  const found = new Map<string, Whereabouts>();
-  for (const record of recordedDisks(before)) {
-    const place = await attempt(record.path, async (): Promise<Whereabouts> => {
-      try {
-        const image = services.backend(record.backend).image(record);
-        return (await image.requireOurs(record.identity, ctx)) ? "there" : "missing";
-      } catch (error) {
-        if (!isLuksmithError(error) || error.code !== "DiskReplaced") throw error;
-        return { replaced: error.message };
-      }
-    });
-    if (place !== undefined) found.set(record.uuid, place);
-  }
-  for (const { uuid, path, identity } of before.snapshots) {
-    const place = await attempt(path, async (): Promise<Whereabouts> => {
-      const there = await fileIdentity(path);
-      if (!there) return "missing";
-      return sameIdentity(there, identity) ? "there" : { replaced: "it is another file" };
-    });
-    if (place !== undefined) found.set(uuid, place);
-  }
-  return found;
-}
-
-async function listStorage(
-  services: HostServices,
-  before: Records,
-  attempt: Attempt,
-  ctx: OpContext,
-): Promise<Pick<World, "stored" | "storedIsAll">> {
-  const stored: World["stored"][number][] = [];
-  const used = new Set(
-    [...recordedDisks(before), ...before.gone].flatMap(({ backend }) => (backend === undefined ? [] : [backend])),
-  );
-  const listed = new Set<string>();
-  for (const backend of services.backends) {
-    // A host may have plugins of storage that it never uses, and that is not there.
-    const inUse = used.has(backend.name) || backend.name === chosenName(services);
-    if (!backend.list || !inUse) continue;
-    const disks = await attempt(`disks of ${backend.name}`, () => listAll(backend.list?.(ctx)));
-    if (!disks) continue;
-    listed.add(backend.name);
-    for (const disk of disks) stored.push({ ...disk, backend: backend.name });
-  }
-  return { stored, storedIsAll: [...used].every((name) => listed.has(name)) };
-}
-
-function chosenName(services: HostServices): string | undefined {
-  try {
-    return services.chosenBackend.name;
-  } catch {
-    return undefined;
-  }
-}
-
-async function emptyOnes(instancesPath: string): Promise<World["emptyDirectories"]> {
-  const names = await readdir(instancesPath).catch(() => []);
-  const found: World["emptyDirectories"][number][] = [];
-  for (const instanceUuid of names.filter((name) => INSTANCE.test(name))) {
-    const path = join(instancesPath, instanceUuid);
-    const inside = await readdir(path).catch(() => undefined);
-    if (inside?.length !== 0) continue;
-    const { ctime } = await stat(path);
-    found.push({ path, instanceUuid, changedAt: ctime.toISOString() });
-  }
-  return found;
 }
 
 async function lookAtSecrets(
@@ -186,7 +116,9 @@ async function lookAtSecrets(
 function ownedSecrets({ instances, snapshots }: Records): readonly (OwnedDisk & { readonly uuid: string })[] {
   const projects = new Map(instances.map(({ uuid, projectId }) => [uuid, projectId]));
   const owned: (OwnedDisk & { readonly uuid: string })[] = [];
-  for (const { uuid, name, instanceUuid, path, encryption } of recordedDisks({ instances }).filter(hasHeader)) {
+  for (const { uuid, name, instanceUuid, path, encryption } of recordedDisks({ instances }).filter(
+    hasHeader,
+  )) {
     owned.push({ uuid, name, instanceUuid, path, encryption, projectId: projects.get(instanceUuid) });
   }
   for (const { uuid, diskName: name, instanceUuid, path, encryption } of snapshots) {
@@ -216,10 +148,3 @@ async function lookAtGuests(
   }
   return { keys, guestStates };
 }
-
-async function listAll<T>(items: AsyncIterable<T> | undefined): Promise<readonly T[]> {
-  const all: T[] = [];
-  for await (const item of items ?? []) all.push(item);
-  return all;
-}
-

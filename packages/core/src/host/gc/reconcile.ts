@@ -41,13 +41,15 @@ export async function findDiscrepancies(
   { graceSeconds }: GcOptions,
   ctx: OpContext,
 ): Promise<GcReport> {
-  const world = await observe(host, ctx);
-  return judge(world, new Date(Date.now() - graceSeconds * 1000).toISOString());
+  // Looking takes its time, in which nothing gets old enough.
+  const before = new Date(Date.now() - graceSeconds * 1000).toISOString();
+  return judge(await observe(host, ctx), before);
 }
 
 /** Pure. @param before what is younger is left alone, ISO 8601 */
 export function judge(world: World, before: string): GcReport {
-  const old = (at: string): boolean => at <= before;
+  // A moment that cannot be read is not old.
+  const old = (at: string): boolean => new Date(utc(at)) <= new Date(before);
   const judged = [
     judgeRecords(world),
     judgeStorage(world, old),
@@ -60,6 +62,11 @@ export function judge(world: World, before: string): GcReport {
     foreign: judged.reduce((sum, { foreign }) => sum + foreign, 0),
     troubles: world.troubles,
   };
+}
+
+/** Barbican's moments are of UTC, and do not say so. */
+function utc(at: string): string {
+  return /[Zz]$|[+-]\d\d:?\d\d$/u.test(at) ? at : `${at}Z`;
 }
 
 /**

@@ -9,6 +9,7 @@ import type { HostServices } from "../host-services.ts";
 import { ErasureLog } from "../receipts/erasure-log.ts";
 import { writeReceipts } from "../receipts/write-receipts.ts";
 import { noteFailure } from "./note-failure.ts";
+import { removeEmptyDirectory } from "./remove-directory.ts";
 import { removeSnapshotFile } from "./remove-snapshot-file.ts";
 import { replaceDisk } from "./replace-disk.ts";
 import { readStep, type SagaStep } from "./steps.ts";
@@ -97,6 +98,9 @@ async function carryOut(
       await services.backend(backend).image(diskFromJson(disk)).removeCopy(path, identity, ctx);
       return;
     }
+    case "remove-directory":
+      await removeEmptyDirectory(step.data.path);
+      return;
     case "remove-file":
       await removeSnapshotFile(services, step.data, erasures, ctx);
       return;

@@ -64,6 +64,8 @@ export type SagaStep =
       readonly kind: "remove-copy";
       readonly data: JournaledImage & { readonly path: string; readonly identity: DiskIdentity };
     }
+  /** The directory of an instance that has left is about to be removed, if it is empty still. */
+  | { readonly kind: "remove-directory"; readonly data: { readonly path: string } }
   /** A disk's old key slot is about to be taken away; `disk` has the new secret by now. */
   | { readonly kind: "drop-key"; readonly data: JournaledImage & { readonly mark: KeySlotMark } }
   /** A disk is about to get another name, if it has not got it yet. */
