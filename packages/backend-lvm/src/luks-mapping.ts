@@ -12,7 +12,7 @@ import { majorMinor } from "./volume-device.ts";
 import { volumeHolders } from "./volume-holders.ts";
 
 /** Not Nova's `-dmcrypt`, by which it knows disks of dm-crypt's plain mode. */
-const SUFFIX = "-luks";
+export const SUFFIX = "-luks";
 const SECTOR = 512n;
 /** cryptsetup's exit code for what is not there. */
 const NOT_THERE = 4;

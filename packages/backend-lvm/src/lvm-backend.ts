@@ -1,6 +1,7 @@
 import { type ImageBackend, type ImageServices, isLuksmithError, type OpContext } from "@luksmith/core";
 import { LVM_CAPABILITIES } from "./capabilities.ts";
 import type { LvmSettings } from "./config.ts";
+import { listMappings } from "./list-mappings.ts";
 import { listVolumes } from "./list-volumes.ts";
 import { LvmImage } from "./lvm-image.ts";
 import { plain } from "./volume-device.ts";
@@ -18,6 +19,7 @@ export function lvmBackend(settings: LvmSettings, services: () => ImageServices)
       return { found: uuids.map((uuid) => (uuid === undefined ? undefined : { lv: plain(uuid) })), free };
     },
     list: (ctx) => listVolumes(settings, services(), ctx),
+    mappings: () => listMappings(),
     ready: (ctx) => trouble(settings, services(), ctx),
   };
 }

@@ -79,6 +79,7 @@ export {
   type KeyOptions,
   type StorageBases,
   type StorageSurvey,
+  type OpenMapping,
   type StoredDisk,
 } from "./image/image-backend.ts";
 export type { OpenParts, StoredPart } from "./image/open-parts.ts";

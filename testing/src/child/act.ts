@@ -13,6 +13,7 @@ import {
   parseTarget,
   rebaseDisk,
   rebuildInstance,
+  reconcile,
   rebootGuest,
   rescueGuest,
   rekeyDisks,
@@ -110,6 +111,10 @@ export async function act(host: WritableHost, action: Action, on: TestContext): 
       return await resumeGuests(host, on);
     case "verify":
       return await verifyDisks(host, action.id, on);
+    case "gc": {
+      const { outcomes } = await reconcile(host, { graceSeconds: 0 }, on);
+      return outcomes.map(({ discrepancy, outcome }) => `${discrepancy.kind} ${outcome}`);
+    }
     case "open":
       return host.recovery;
   }

@@ -44,6 +44,7 @@ export type Action =
   | { readonly kind: "dismiss"; readonly id: string }
   | { readonly kind: "resume" }
   | { readonly kind: "verify"; readonly id: string }
+  | { readonly kind: "gc" }
   | { readonly kind: "open" };
 
 /** The child's one line of output. */

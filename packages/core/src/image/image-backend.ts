@@ -72,6 +72,19 @@ export interface ImageBackend {
    * @throws what keeps the storage from being looked at as a whole: a list that is cut short would pass for the whole
    */
   list?(ctx: OpContext): AsyncIterable<StoredDisk>;
+  /** Disks of this backend that this host's kernel has open, decrypted, whoever opened them; changes nothing. */
+  mappings?(ctx: OpContext): Promise<readonly OpenMapping[]>;
+}
+
+/** A device by which this host's kernel shows a disk in clear. */
+export interface OpenMapping {
+  /** `/dev/mapper/NAME` */
+  readonly mapping: string;
+  /** By its name. */
+  readonly instanceUuid: string;
+  readonly name: string;
+  /** Of the LUKS header that it was opened by; undefined: of a format without one. */
+  readonly uuid: string | undefined;
 }
 
 /** What stands on the storage under the name of a disk. */

@@ -119,9 +119,9 @@ function judgeStored(
       advice: "remove it if nobody needs it; the passphrase is needed by the disk",
     };
   }
-  if (disk.instanceUuid === undefined) return judgePartial(disk);
   const had = world.gone.find((each) => isSame(each, disk));
   if (had) return judgeReturned(world, disk, had, old);
+  if (disk.instanceUuid === undefined) return judgePartial(disk);
   // On storage of several hosts, a name and a header say nothing of whose it is.
   if (disk.shared || uuid === undefined) return "foreign";
   const secret = world.secrets?.find(({ name }) => name.includes(uuid));

@@ -35,12 +35,17 @@ export function judgeGuests(world: World, old: (at: string) => boolean): Judged 
     });
   }
   const records = recordedDisks(world);
-  for (const { instanceUuid, name, mapping } of world.mappings) {
+  for (const { instanceUuid, name, mapping, uuid } of world.mappings) {
     if (world.busy.has(instanceUuid)) continue;
-    if (records.some((each) => each.instanceUuid === instanceUuid && each.name === name)) continue;
-    const had = world.gone.find(
-      (each) => each.instanceUuid === instanceUuid && each.name === name && each.encryptionFormat === "plain",
-    );
+    const isIts = (each: {
+      readonly uuid: string;
+      readonly instanceUuid: string;
+      readonly name: string;
+    }): boolean =>
+      uuid === undefined ? each.instanceUuid === instanceUuid && each.name === name : each.uuid === uuid;
+    if (records.some(isIts)) continue;
+    const format = uuid === undefined ? "plain" : "luks";
+    const had = world.gone.find((each) => isIts(each) && each.encryptionFormat === format);
     if (!had) {
       foreign++;
       continue;

@@ -42,10 +42,15 @@ export async function observe(host: ReadableHost, ctx: OpContext): Promise<World
   const copies = await attempt("copies of secrets", () => listAll(services.hostCopies?.list(ctx)));
   const hypervisor = await lookAtGuests(services, before, attempt, ctx);
   const mappings = await attempt("mappings", async () => {
-    const found = await Promise.all(services.backendExtensions.map(({ find }) => find?.(ctx)));
-    return found
-      .flat()
-      .flatMap((disk) => (disk?.mapping === undefined ? [] : [{ ...disk, mapping: disk.mapping }]));
+    const plain = await Promise.all(services.backendExtensions.map(({ find }) => find?.(ctx)));
+    const open = await Promise.all(services.backends.map((backend) => backend.mappings?.(ctx)));
+    return [
+      ...plain.flat().flatMap((disk) => {
+        if (disk?.mapping === undefined) return [];
+        return [{ mapping: disk.mapping, instanceUuid: disk.instanceUuid, name: disk.name, uuid: undefined }];
+      }),
+      ...open.flat().flatMap((each) => each ?? []),
+    ];
   });
   const busy = new Set([...open, ...unfinished(inventory), ...changed(before, records(inventory))]);
   const proven = provenLists(names, { ...before, stored, whereabouts, busy });

@@ -1,5 +1,5 @@
 import type { GuestKey, GuestState } from "../../guest/hypervisor.ts";
-import type { FoundDisk, StoredDisk } from "../../image/image-backend.ts";
+import type { OpenMapping, StoredDisk } from "../../image/image-backend.ts";
 import { ownSecret } from "../../image/image-disk.ts";
 import type { GoneRecord } from "../../journal/gone.ts";
 import type { GuestRecord } from "../../journal/guests.ts";
@@ -50,7 +50,7 @@ export interface World {
   readonly keepsCopies: boolean;
   readonly keys: readonly GuestKey[] | undefined;
   readonly guestStates: ReadonlyMap<string, GuestState>;
-  readonly mappings: readonly (FoundDisk & { readonly mapping: string })[];
+  readonly mappings: readonly OpenMapping[];
   /** What could not be looked at, and why. */
   readonly troubles: readonly string[];
 }

@@ -1,0 +1,94 @@
+import { linkSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { dirname, join } from "node:path";
+import {
+  createInstance,
+  deleteById,
+  findDiscrepancies,
+  type InstanceRecord,
+  verifyAuditLog,
+} from "@luksmith/core/host";
+import { expect, test } from "vitest";
+import { runChild } from "../child/run-child.ts";
+import { addBystanders } from "../host-state.ts";
+import { recoverTwice } from "../recover-twice.ts";
+import { type TempHost, tempHost } from "../temp-host.ts";
+import { testContext } from "../workspace.ts";
+import { puttingBack } from "./local-secrets.ts";
+
+const NOW = { graceSeconds: 0 };
+const KINDS = ["directory-empty", "disk-remnant", "secret-orphan"];
+
+/** A secret of somebody else's, among the bystanders. */
+const NOT_OURS = ["secret-unrecorded"];
+
+/** One leftover of each kind that files and the local key manager can have. */
+async function plant(temp: TempHost, image: string): Promise<void> {
+  await using host = await temp.write();
+  const made: InstanceRecord[] = [];
+  for (let i = 0; i < KINDS.length; i++) {
+    made.push(await createInstance(host, await temp.request(image), testContext()));
+  }
+  const [empty, remnant, orphan] = made.map(({ uuid, disks }) => {
+    return { uuid, path: disks[0]?.path ?? "", secret: disks[0]?.encryption?.secretId ?? "" };
+  });
+  if (!empty || !remnant || !orphan) throw new Error("too few instances");
+  const linked = join(temp.root, "linked");
+  linkSync(remnant.path, linked);
+  await puttingBack(temp, [orphan.secret], async () => {
+    for (const { uuid } of made) await deleteById(host, uuid, { forgetMissing: false }, testContext());
+  });
+  for (const { path } of [empty, remnant]) mkdirSync(dirname(path));
+  renameSync(linked, remnant.path);
+}
+
+async function found(temp: TempHost): Promise<readonly string[]> {
+  await using host = await temp.read();
+  const { discrepancies, troubles } = await findDiscrepancies(host, NOW, testContext());
+  expect(troubles).toEqual([]);
+  expect((await verifyAuditLog(host)).ok).toBe(true);
+  return discrepancies.map(({ kind }) => kind).toSorted();
+}
+
+test(
+  "gc --apply killed at any instant, its recovery killed too: what was begun is ended, the rest is found again",
+  { timeout: 300_000 },
+  async () => {
+    const temp = tempHost();
+    const image = temp.addImage(1 << 20);
+    const others = await addBystanders(temp, image);
+    const { configFile } = temp;
+    const before = readdirSync(temp.instancesPath).toSorted();
+    for (let killAt = 1; ; killAt++) {
+      await plant(temp, image);
+      expect(await found(temp)).toEqual([...KINDS, ...NOT_OURS]);
+      const outcome = await runChild({ configFile, action: { kind: "gc" }, killAt });
+      if (outcome) {
+        expect(outcome.error).toBeUndefined();
+        expect(outcome.instants).toEqual(
+          expect.arrayContaining([
+            "journal: begin",
+            "journal: erased",
+            "unlink",
+            "rmdir",
+            "secret deleted",
+            "journal: done",
+          ]),
+        );
+        expect(outcome.instants.filter((name) => name === "journal: done").length).toBeGreaterThanOrEqual(3);
+        break;
+      }
+      // A process that opens the host begins to recover it, and is killed as well.
+      if (killAt % 2 === 1) await runChild({ configFile, action: { kind: "open" }, killAt: 1 });
+      // Secrets that gc has not got to are no bystanders'; it gets to them now.
+      const again = await runChild({ configFile, action: { kind: "gc" } });
+      expect(again?.error).toBeUndefined();
+      const done = again?.result as readonly string[];
+      expect(done.filter((each) => !each.endsWith(" done"))).toEqual(["secret-unrecorded left"]);
+      await recoverTwice(temp, others);
+      expect(await found(temp)).toEqual(NOT_OURS);
+      expect(readdirSync(temp.instancesPath).toSorted()).toEqual(before);
+    }
+    await recoverTwice(temp, others);
+    expect(await found(temp)).toEqual(NOT_OURS);
+  },
+);
