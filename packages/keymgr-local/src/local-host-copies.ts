@@ -29,8 +29,14 @@ export class LocalHostCopies implements HostCopies {
     ctx.log.debug({ secretId: info.id }, "sealed a copy of a secret for this host");
   }
 
-  async get(ref: SecretRef, ctx: OpContext): Promise<Passphrase | undefined> {
-    const plain = this.#door.run(ctx, (store) => store.find(ref.id));
+  async get(ref: SecretRef, ctx: OpContext, since?: Date): Promise<Passphrase | undefined> {
+    const plain = this.#door.run(ctx, (store) => {
+      const putAt = since && store.createdAt(ref.id);
+      if (!since || putAt === undefined || new Date(putAt) >= since) return store.find(ref.id);
+      store.remove(ref.id);
+      ctx.log.info({ secretId: ref.id, putAt }, "removed a copy of a secret that was too old");
+      return undefined;
+    });
     return plain && Passphrase.take(plain);
   }
 

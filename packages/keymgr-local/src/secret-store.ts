@@ -76,6 +76,13 @@ export class SecretStore {
     );
   }
 
+  /** When the secret was stored, ISO 8601; undefined when there is none. */
+  createdAt(id: string): string | undefined {
+    this.#checkInPlace();
+    const row = this.#select.get(id);
+    return row && infoOf(row).createdAt;
+  }
+
   /** Overwrites the secret's row; nothing happens when there is none. Durable when it returns. */
   remove(id: string): void {
     this.#checkInPlace();

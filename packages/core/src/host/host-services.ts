@@ -1,4 +1,4 @@
-import { LuksEngine } from "@luksmith/luks";
+import { LuksEngine, type Passphrase } from "@luksmith/luks";
 import { auditedKeys, type KeyAudit } from "../audit/audited-keys.ts";
 import { auditedMappings } from "../audit/audited-mappings.ts";
 import { Commands } from "../command/command-runner.ts";
@@ -23,7 +23,8 @@ import { DirectoryImageService } from "../images/directory-image-service.ts";
 import { type ImageService, Images } from "../images/image-service.ts";
 import { type HostCopies, HostCopiesToken } from "../key-manager/host-copies.ts";
 import { type KeyManager, KeyManagers } from "../key-manager/key-manager.ts";
-import { KeysWithHostCopies } from "../key-manager/keys-with-host-copies.ts";
+import { GovernedKeys } from "../key-manager/governed-keys.ts";
+import { KeysWithHostCopies, oldest } from "../key-manager/keys-with-host-copies.ts";
 import { type KeyManagerListener, observedKeys } from "../key-manager/observed-keys.ts";
 import { type TraitProvider, TraitProviders, type TraitReporter, TraitReporters } from "../traits/trait.ts";
 import { ExecaRunner } from "./execa-runner.ts";
@@ -49,11 +50,13 @@ function newCache(config: HostConfig, resolver: Resolver): ImageCache {
  * @throws `ConfigInvalid`
  */
 function keysOf(config: HostConfig, resolver: Resolver): KeyManager {
-  const keys = resolver.get(KeyManagers);
-  const security = config.luksmith.secret_security;
-  if (!keys.scope) return keys;
+  const own = resolver.get(KeyManagers);
+  const { secret_security: security, key_manager_rate: perSecond, key_manager_burst: burst } = config.luksmith;
+  if (!own.scope) return own;
+  const keys = perSecond > 0 ? new GovernedKeys(own, { perSecond, burst }) : own;
   if (resolver.has(HostCopiesToken)) {
-    return new KeysWithHostCopies(keys, resolver.get(HostCopiesToken), security);
+    const lifetimeMs = config.luksmith.host_copy_lifetime * 1000;
+    return new KeysWithHostCopies(keys, resolver.get(HostCopiesToken), security, lifetimeMs);
   }
   if (security === "user") return keys;
   throw new LuksmithError(
@@ -191,6 +194,31 @@ export class HostServices implements AsyncDisposable {
   /** Where this host keeps copies of secrets; undefined: nowhere. */
   get hostCopies(): HostCopies | undefined {
     return this.#container.has(HostCopiesToken) ? this.#container.get(HostCopiesToken) : undefined;
+  }
+
+  /**
+   * Makes or renews this host's own copy of a secret that a user's token has opened, where it keeps such copies: one may be too
+   * old, or from before the host kept any.
+   */
+  async renewCopy(id: string, name: string, passphrase: Passphrase, ctx: OpContext): Promise<void> {
+    const keeps = this.#config.luksmith.secret_security === "host" && this.keys.scope !== undefined;
+    if (!keeps || !ctx.userToken || !this.#container.has(HostCopiesToken)) return;
+    await this.#container.get(HostCopiesToken).put({ id, name }, passphrase, ctx);
+  }
+
+  /** Removes copies that are too old to be used. @returns how many */
+  async purgeCopies(ctx: OpContext): Promise<number> {
+    const since = oldest(this.#config.luksmith.host_copy_lifetime * 1000);
+    if (!since || !this.#container.has(HostCopiesToken)) return 0;
+    const copies = this.#container.get(HostCopiesToken);
+    let purged = 0;
+    for await (const { id, createdAt } of copies.list(ctx)) {
+      if (new Date(createdAt) >= since) continue;
+      await copies.delete({ id }, ctx);
+      purged++;
+    }
+    if (purged > 0) ctx.log.info({ copies: purged }, "removed copies of secrets that were too old");
+    return purged;
   }
 
   /** Deletes this host's own copy of a secret, if there is one. Idempotent. */

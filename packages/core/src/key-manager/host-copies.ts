@@ -11,10 +11,14 @@ export interface HostCopies {
   readonly name: string;
   /** Durable when it returns. Idempotent: the same reference again replaces the copy. The passphrase stays the caller's. */
   put(secret: SecretRef & { readonly name: string }, passphrase: Passphrase, ctx: OpContext): Promise<void>;
-  /** Undefined: there is no copy. The caller disposes what it gets. @throws `SecretTampered` */
-  get(ref: SecretRef, ctx: OpContext): Promise<Passphrase | undefined>;
+  /**
+   * Undefined: there is no copy, or one from before `since`, which is removed. The caller disposes what it gets.
+   * @throws `SecretTampered`
+   */
+  get(ref: SecretRef, ctx: OpContext, since?: Date): Promise<Passphrase | undefined>;
   /** Idempotent. */
   delete(ref: SecretRef, ctx: OpContext): Promise<void>;
+  /** `createdAt` is when the copy was put. */
   list(ctx: OpContext): AsyncIterable<SecretInfo>;
   close?(): Promise<void>;
 }

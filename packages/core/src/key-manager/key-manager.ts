@@ -66,9 +66,9 @@ export interface KeyManager {
   scope?(ctx: OpContext): Promise<string | undefined>;
   /**
    * Whose token is used for this caller, for the audit log and for limits: a user, or the host's own account. Cheap after a
-   * call that it goes with. Left out: no tokens are used.
+   * call that it goes with. Undefined: none was needed. Left out: no tokens are used.
    */
-  caller?(ctx: OpContext): Promise<TokenHolder>;
+  caller?(ctx: OpContext): Promise<TokenHolder | undefined>;
   /** Called once when the host stops. */
   close?(): Promise<void>;
 }

@@ -3,6 +3,7 @@ import type { GuestKey } from "../../guest/hypervisor.ts";
 import { hasHeader, isDecryptedByHost } from "../../image/image-disk.ts";
 import type { OpContext } from "../../image/op-context.ts";
 import type { InstanceRecord } from "../../journal/inventory.ts";
+import { secretName } from "../../key-manager/key-manager.ts";
 import type { ReadableHost } from "../host.ts";
 import type { HostServices } from "../host-services.ts";
 
@@ -69,6 +70,10 @@ export async function giveKeys(
     try {
       using passphrase = await keys.get({ id: key.secretId }, ctx);
       await hypervisor.giveKey(key, passphrase, ctx);
+      if (key.use.kind === "disk") {
+        const name = secretName(key.use.instanceUuid, key.use.diskUuid);
+        await services.renewCopy(key.secretId, name, passphrase, ctx);
+      }
       given++;
     } catch (error) {
       if (!there || !isLuksmithError(error) || !NOT_NOW.has(error.code)) throw error;

@@ -5,9 +5,6 @@ import { findGuest, isUp } from "./find-guest.ts";
 import { giveKeys, presentKeys } from "./guest-keys.ts";
 import { startGuest } from "./start-guest.ts";
 
-/** A guest whose storage is away takes a minute to fail; the others need not wait for it. */
-const AT_ONCE = 4;
-
 export interface ResumedGuest {
   /** The instance's. */
   readonly uuid: string;
@@ -52,7 +49,8 @@ export async function resumeGuests(
         resumed[index] = await resume(host, uuid, present, mayStart, ctx);
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    // A guest whose storage is away takes a minute to fail; the others need not wait for it.
+    await Promise.all(Array.from({ length: host.config.luksmith.guest_starts_at_once }, work));
   } catch (error) {
     // The hypervisor is away: asking it once is enough.
     return wanted.map(({ uuid }) => failed(host, uuid, false, error));
