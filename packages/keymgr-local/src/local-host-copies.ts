@@ -22,10 +22,7 @@ export class LocalHostCopies implements HostCopies {
   ): Promise<void> {
     checkName(secret.name);
     const info = { id: secret.id, name: secret.name, createdAt: new Date().toISOString() };
-    this.#door.run(ctx, (store) => {
-      store.remove(info.id);
-      passphrase.use((bytes) => store.insert(info, bytes));
-    });
+    this.#door.run(ctx, (store) => passphrase.use((bytes) => store.replace(info, bytes)));
     ctx.log.debug({ secretId: info.id }, "sealed a copy of a secret for this host");
   }
 

@@ -15,6 +15,7 @@ export class SecretStore {
   readonly #key: KeyEncryptionKey;
   readonly #identity: string;
   readonly #insert: StatementSync;
+  readonly #replace: StatementSync;
   readonly #select: StatementSync;
   readonly #delete: StatementSync;
   readonly #page: StatementSync;
@@ -40,6 +41,9 @@ export class SecretStore {
     this.#insert = prepare(
       "INSERT INTO secrets (id, name, created_at, nonce, wrapped) VALUES (?, ?, ?, ?, ?)",
     );
+    this.#replace = prepare(
+      "UPDATE secrets SET id = ?, name = ?, created_at = ?, nonce = ?, wrapped = ? WHERE id = ?",
+    );
     this.#select = prepare("SELECT id, name, created_at, nonce, wrapped FROM secrets WHERE id = ?");
     this.#delete = prepare("DELETE FROM secrets WHERE id = ?");
     const columns = "SELECT id, name, created_at FROM secrets";
@@ -51,6 +55,15 @@ export class SecretStore {
   insert(info: SecretInfo, plain: Uint8Array): void {
     this.#checkInPlace();
     const { nonce, wrapped } = this.#key.seal(plain, this.#binding(info));
+    this.#insert.run(info.id, info.name, info.createdAt, nonce, wrapped);
+  }
+
+  /** As `insert`, in the place of one with the same id: there is the old one or the new one, whenever the power fails. */
+  replace(info: SecretInfo, plain: Uint8Array): void {
+    this.#checkInPlace();
+    const { nonce, wrapped } = this.#key.seal(plain, this.#binding(info));
+    const { changes } = this.#replace.run(info.id, info.name, info.createdAt, nonce, wrapped, info.id);
+    if (changes > 0) return;
     this.#insert.run(info.id, info.name, info.createdAt, nonce, wrapped);
   }
 

@@ -9,7 +9,13 @@ import {
   verifyDisks,
   type WritableHost,
 } from "@luksmith/core/host";
-import { FaultProxy, type OpenStack, sharedOpenStack, startLibvirt, tinyGuest } from "@luksmith/testing-services";
+import {
+  FaultProxy,
+  type OpenStack,
+  sharedOpenStack,
+  startLibvirt,
+  tinyGuest,
+} from "@luksmith/testing-services";
 import { beforeAll, describe, expect, test } from "vitest";
 import { LifeHost } from "../life-host.ts";
 import { testContext, type TestContext } from "../workspace.ts";
@@ -34,7 +40,11 @@ function lifeHost(
 ): LifeHost {
   return new LifeHost("raw", env, {
     keyPlugins: ["@luksmith/keymgr-barbican", "@luksmith/keymgr-local/host-copies"],
-    sections: ["[barbican]", `auth_endpoint = ${openstack.urls.keystone}`, `barbican_endpoint = ${barbicanUrl}`],
+    sections: [
+      "[barbican]",
+      `auth_endpoint = ${openstack.urls.keystone}`,
+      `barbican_endpoint = ${barbicanUrl}`,
+    ],
     luksmith: ["secret_security = host", ...luksmith],
   });
 }
@@ -62,7 +72,11 @@ async function restoreKeys(host: WritableHost, instances: readonly InstanceRecor
       for (const { uuid: diskUuid, encryption } of disks) {
         const secretId = encryption?.secretId ?? "";
         using passphrase = await keys.get({ id: secretId }, ctx);
-        await hypervisor.giveKey({ secretId, use: { kind: "disk", instanceUuid, diskUuid } }, passphrase, ctx);
+        await hypervisor.giveKey(
+          { secretId, use: { kind: "disk", instanceUuid, diskUuid } },
+          passphrase,
+          ctx,
+        );
       }
     }
   };
@@ -132,7 +146,11 @@ describe("after a reboot of the host, with Barbican down", () => {
     const hasty = new LifeHost("raw", env, {
       root: life.temp.root,
       keyPlugins: ["@luksmith/keymgr-barbican", "@luksmith/keymgr-local/host-copies"],
-      sections: ["[barbican]", `auth_endpoint = ${openstack.urls.keystone}`, `barbican_endpoint = ${barbican.url}`],
+      sections: [
+        "[barbican]",
+        `auth_endpoint = ${openstack.urls.keystone}`,
+        `barbican_endpoint = ${barbican.url}`,
+      ],
       luksmith: ["secret_security = host", "host_copy_lifetime = 1"],
     });
     await new Promise((resolve) => setTimeout(resolve, 1100));

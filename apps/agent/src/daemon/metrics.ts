@@ -52,6 +52,21 @@ export class Metrics {
     labelNames: ["call", "code"],
     registers: [this.#registry],
   });
+  readonly #keyWaiting = new Gauge({
+    name: "luksmith_key_manager_calls_waiting",
+    help: "Calls of the key manager that wait, because their project has made many ([luksmith] key_manager_rate).",
+    registers: [this.#registry],
+  });
+  readonly #keyWaits = new Counter({
+    name: "luksmith_key_manager_calls_delayed_total",
+    help: "Calls of the key manager that had to wait for their project's turn.",
+    registers: [this.#registry],
+  });
+  readonly #keyRefusals = new Counter({
+    name: "luksmith_key_manager_calls_refused_total",
+    help: "Calls of the key manager that were refused, because they would have waited too long for their project's turn.",
+    registers: [this.#registry],
+  });
   readonly #unlocks = new Counter({
     name: "luksmith_unlocks_total",
     help: "Passphrases that were got from the key manager to open a disk, or for a person.",
@@ -93,7 +108,13 @@ export class Metrics {
 
   readonly onJournal: JournalListener = ({ kind }) => this.#steps.inc({ operation: kind });
 
-  readonly onKeyManager: KeyManagerListener = ({ call, code }) => {
+  readonly onKeyManager: KeyManagerListener = (event) => {
+    if (event.call === "refused") return this.#keyRefusals.inc();
+    if (event.call === "wait") {
+      if (event.began) this.#keyWaits.inc();
+      return this.#keyWaiting.set(event.waiting);
+    }
+    const { call, code } = event;
     this.#keyCalls.inc({ call });
     if (code !== undefined) this.#keyErrors.inc({ call, code });
     else if (call === "get") this.#unlocks.inc();

@@ -49,11 +49,15 @@ function newCache(config: HostConfig, resolver: Resolver): ImageCache {
  * A key manager on this host (one without a scope) opens to the host anyway. Any other needs copies under `host`.
  * @throws `ConfigInvalid`
  */
-function keysOf(config: HostConfig, resolver: Resolver): KeyManager {
+function keysOf(config: HostConfig, resolver: Resolver, listener?: KeyManagerListener): KeyManager {
   const own = resolver.get(KeyManagers);
-  const { secret_security: security, key_manager_rate: perSecond, key_manager_burst: burst } = config.luksmith;
+  const {
+    secret_security: security,
+    key_manager_rate: perSecond,
+    key_manager_burst: burst,
+  } = config.luksmith;
   if (!own.scope) return own;
-  const keys = perSecond > 0 ? new GovernedKeys(own, { perSecond, burst }) : own;
+  const keys = perSecond > 0 ? new GovernedKeys(own, { perSecond, burst }, listener) : own;
   if (resolver.has(HostCopiesToken)) {
     const lifetimeMs = config.luksmith.host_copy_lifetime * 1000;
     return new KeysWithHostCopies(keys, resolver.get(HostCopiesToken), security, lifetimeMs);
@@ -121,7 +125,7 @@ export class HostServices implements AsyncDisposable {
     container.provide(Engine, () => new LuksEngine({ threads }));
     container.provide(Cache, (resolver) => newCache(config, resolver));
     container.provide(Keys, (resolver) => {
-      const keys = auditedKeys(keysOf(config, resolver), audit);
+      const keys = auditedKeys(keysOf(config, resolver, onKeyManager), audit);
       return onKeyManager ? observedKeys(keys, onKeyManager) : keys;
     });
     container.provide(ImageServicesToken, (resolver) => ({
@@ -203,7 +207,13 @@ export class HostServices implements AsyncDisposable {
   async renewCopy(id: string, name: string, passphrase: Passphrase, ctx: OpContext): Promise<void> {
     const keeps = this.#config.luksmith.secret_security === "host" && this.keys.scope !== undefined;
     if (!keeps || !ctx.userToken || !this.#container.has(HostCopiesToken)) return;
-    await this.#container.get(HostCopiesToken).put({ id, name }, passphrase, ctx);
+    // The guest has its key; that the next start may need somebody's token is no reason to keep it from starting.
+    await this.#container
+      .get(HostCopiesToken)
+      .put({ id, name }, passphrase, ctx)
+      .catch((error: unknown) =>
+        ctx.log.warn({ secretId: id, err: error }, "could not renew a copy of a secret"),
+      );
   }
 
   /** Removes copies that are too old to be used. @returns how many */

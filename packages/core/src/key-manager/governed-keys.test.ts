@@ -28,8 +28,13 @@ test("a bucket lets a burst through, then so many a second, in order, and fills 
 });
 
 /** Its project is the request's id. */
-function perProject(): { readonly keys: GovernedKeys; readonly seen: string[] } {
+function perProject(): {
+  readonly keys: GovernedKeys;
+  readonly seen: string[];
+  readonly told: unknown[];
+} {
   const seen: string[] = [];
+  const told: unknown[] = [];
   const keys: KeyManager = {
     name: "keys",
     create: async () => ({ id: "new" }),
@@ -41,20 +46,29 @@ function perProject(): { readonly keys: GovernedKeys; readonly seen: string[] } 
     scope: async (ctx) => ctx.requestId,
     caller: async (ctx) => ({ userId: "u", projectId: ctx.requestId }),
   };
-  // So slow that nobody's second turn comes while a test runs.
-  return { keys: new GovernedKeys(keys, { perSecond: 0.001, burst: 2 }), seen };
+  // So slow that no turn comes while a test runs: the first in 20 s, the fourth too late.
+  const governed = new GovernedKeys(keys, { perSecond: 0.05, burst: 2 }, (event) => told.push(event));
+  return { keys: governed, seen, told };
 }
 
 test("one project's burst keeps its own calls waiting, and nobody else's", async () => {
-  const { keys, seen } = perProject();
+  const { keys, seen, told } = perProject();
   const stop = new AbortController();
   const waiting: Promise<unknown>[] = [];
-  for (let i = 0; i < 5; i++) waiting.push(keys.delete({ id: "x" }, context("noisy", stop.signal)));
+  for (let i = 0; i < 6; i++) waiting.push(keys.delete({ id: "x" }, context("noisy", stop.signal)));
   await keys.delete({ id: "x" }, context("quiet"));
   await keys.delete({ id: "x" }, context("quiet"));
   expect(seen.toSorted()).toEqual(["noisy", "noisy", "quiet", "quiet"]);
   stop.abort();
   const ends = await Promise.allSettled(waiting);
-  expect(ends.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "rejected", "rejected"]);
-  expect(ends[4]).toMatchObject({ reason: { code: "Cancelled" } });
+  const codes = ends.map((end) =>
+    end.status === "fulfilled" ? "ok" : (end.reason as { code: string }).code,
+  );
+  expect(codes).toEqual(["ok", "ok", "Cancelled", "Cancelled", "Cancelled", "KeyManagerUnavailable"]);
+  expect(ends[5]).toMatchObject({
+    reason: { retryable: true, message: expect.stringContaining("key_manager_rate") },
+  });
+  const wait = (began: boolean, waiting: number) => ({ call: "wait", began, waiting });
+  const begun = [wait(true, 1), wait(true, 2), wait(true, 3), { call: "refused" }];
+  expect(told).toEqual([...begun, wait(false, 2), wait(false, 1), wait(false, 0)]);
 });

@@ -1,5 +1,7 @@
+import { LuksmithError } from "../errors/luksmith-error.ts";
 import type { OpContext } from "../image/op-context.ts";
 import type { CreateSecret, KeyManager, SecretInfo, SecretRef } from "./key-manager.ts";
+import type { KeyManagerListener } from "./observed-keys.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface KeyLimits {
@@ -9,6 +11,8 @@ export interface KeyLimits {
   readonly burst: number;
 }
 
+/** Whoever would wait longer is refused, and may use a copy on this host, or try again. */
+const LONGEST_WAIT_MS = 60_000;
 /** Buckets that are as full as new ones are forgotten when there are more than this. */
 const MOST_PROJECTS = 1000;
 
@@ -22,9 +26,12 @@ export class GovernedKeys implements KeyManager {
   readonly caller?: NonNullable<KeyManager["caller"]>;
   readonly #keys: KeyManager;
   readonly #limits: KeyLimits;
+  readonly #listener: KeyManagerListener | undefined;
+  #waiting = 0;
   readonly #buckets = new Map<string, TokenBucket>();
 
-  constructor(keys: KeyManager, limits: KeyLimits) {
+  constructor(keys: KeyManager, limits: KeyLimits, listener?: KeyManagerListener) {
+    this.#listener = listener;
     this.#keys = keys;
     this.#limits = limits;
     const { list } = keys;
@@ -62,7 +69,19 @@ export class GovernedKeys implements KeyManager {
   async #turn(ctx: OpContext): Promise<void> {
     // Who is nobody is told so by the call itself.
     const holder = await this.#keys.caller?.(ctx).catch(() => undefined);
-    await this.#bucket(holder?.projectId ?? "").wait(ctx);
+    const bucket = this.#bucket(holder?.projectId ?? "");
+    const turn = await bucket.wait(ctx, LONGEST_WAIT_MS, (change) => {
+      this.#waiting += change;
+      this.#listener?.({ call: "wait", began: change === 1, waiting: this.#waiting });
+    });
+    if (turn) return;
+    this.#listener?.({ call: "refused" });
+    const { perSecond, burst } = this.#limits;
+    throw new LuksmithError(
+      "KeyManagerUnavailable",
+      `key manager ${this.name} was not asked: so many calls of ${holder?.projectId ? `project ${holder.projectId}` : "nobody's project"} wait already that the next would wait more than ${LONGEST_WAIT_MS / 1000} s ([luksmith] key_manager_rate = ${perSecond}, key_manager_burst = ${burst}); try again`,
+      { retryable: true, details: { maybeDone: false } },
+    );
   }
 
   #bucket(project: string): TokenBucket {

@@ -69,7 +69,10 @@ export class KeysWithHostCopies implements KeyManager {
       if (!isLuksmithError(error) || !AWAY.has(error.code)) throw error;
       const copy = await this.#copies.get(ref, ctx, since);
       if (!copy) throw error;
-      ctx.log.warn({ secretId: ref.id, code: error.code }, "the key manager is away; using the copy on this host");
+      ctx.log.warn(
+        { secretId: ref.id, code: error.code },
+        "the key manager is away; using the copy on this host",
+      );
       return copy;
     }
   }

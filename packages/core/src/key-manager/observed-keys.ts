@@ -8,8 +8,15 @@ export interface KeyManagerEvent {
   readonly code: string | undefined;
 }
 
+/** Calls that are held back, so that a key manager on another host is not asked too often. */
+export type KeyManagerTurn =
+  /** One began or ended to wait; `waiting`: how many do now. */
+  | { readonly call: "wait"; readonly began: boolean; readonly waiting: number }
+  /** One would have waited too long. */
+  | { readonly call: "refused" };
+
 /** Told of each call; for metrics. Must not throw. */
-export type KeyManagerListener = (event: KeyManagerEvent) => void;
+export type KeyManagerListener = (event: KeyManagerEvent | KeyManagerTurn) => void;
 
 /** The same key manager, whose calls are told to `listener`. Whoever owns `keys` closes it. */
 export function observedKeys(keys: KeyManager, listener: KeyManagerListener): KeyManager {

@@ -41,13 +41,28 @@ export class TokenBucket {
     return this.#tokens + ((this.#now() - this.#at) / 1000) * this.#perSecond >= this.#burst;
   }
 
-  /** @throws `Cancelled` */
-  async wait(ctx: OpContext): Promise<void> {
+  /**
+   * @param longestMs whoever would wait longer does not wait, and has no turn
+   * @param waits told when a wait begins, and when it ends
+   * @returns whether it was the caller's turn
+   * @throws `Cancelled`
+   */
+  async wait(ctx: OpContext, longestMs: number, waits: (change: 1 | -1) => void): Promise<boolean> {
     const ms = this.take();
-    if (ms === 0) return;
-    await sleep(ms, undefined, { signal: ctx.signal }).catch(() => {
+    if (ms === 0) return true;
+    if (ms > longestMs) {
+      this.giveBack();
+      return false;
+    }
+    waits(1);
+    try {
+      await sleep(ms, undefined, { signal: ctx.signal });
+      return true;
+    } catch {
       this.giveBack();
       throw cancelledError(ctx.signal.reason);
-    });
+    } finally {
+      waits(-1);
+    }
   }
 }

@@ -64,7 +64,7 @@ export async function observe(host: ReadableHost, ctx: OpContext): Promise<World
     emptyDirectories: emptyDirectories ?? [],
     ...keys,
     copies: services.hostCopies ? copies : undefined,
-    keepsCopies: host.config.luksmith.secret_security === "host" && services.keys.scope !== undefined,
+    keepsCopies: keepsCopies(host, services),
     ...hypervisor,
     mappings: mappings ?? [],
     troubles: [...troubles, ...proven.troubles],
@@ -82,6 +82,11 @@ function records(inventory: Inventory | undefined): Records {
     guests: inventory?.guests.all() ?? [],
     gone: inventory?.gone() ?? [],
   };
+}
+
+/** Copies that live for a while only are missing by right. */
+function keepsCopies({ config: { luksmith } }: ReadableHost, { keys }: HostServices): boolean {
+  return luksmith.secret_security === "host" && luksmith.host_copy_lifetime === 0 && keys.scope !== undefined;
 }
 
 function unfinished(inventory: Inventory | undefined): readonly string[] {
