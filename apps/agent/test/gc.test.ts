@@ -179,14 +179,8 @@ describe("luksmith gc", { timeout: 240_000 }, () => {
     expect(
       applied.discrepancies.filter(({ outcome }) => outcome === "failed" || outcome === "refused"),
     ).toEqual([]);
-    for (const [at, path] of kept.entries()) {
-      expect(
-        readFileSync(path)
-          .subarray(0, 1 << 20)
-          .equals(bytes[at]!),
-        path,
-      ).toBe(true);
-    }
+    const now = kept.map((path) => readFileSync(path).subarray(0, 1 << 20));
+    expect(kept.filter((_, at) => !now[at]?.equals(bytes[at] ?? Buffer.of()))).toEqual([]);
     expect(statSync(untouched.disks[0].path).size).toBeGreaterThan(0);
     for (const { uuid } of [untouched, rekeyed]) expect((await host.run(["verify", uuid])).exitCode).toBe(0);
     // What came back from a backup still has its passphrase, though that was to be deleted.

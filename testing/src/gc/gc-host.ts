@@ -16,7 +16,7 @@ import { onTestFinished } from "vitest";
 import { LifeHost } from "../life-host.ts";
 import { contextWith } from "../openstack/openstack-host.ts";
 import type { TempHost } from "../temp-host.ts";
-import { type TestContext } from "../workspace.ts";
+import type { TestContext } from "../workspace.ts";
 
 export type DiskRecord = InstanceRecord["disks"][number];
 export type Storage = "raw" | "qcow2" | "rbd";

@@ -100,9 +100,9 @@ describe("a key manager that does not answer as it should", { timeout: 180_000 }
       const remove = proxy.on((request) => (list(request) ? fault : undefined));
       const { outcomes, troubles } = await apply(prepared);
       remove();
-      expect(outcomes, name).toEqual([]);
-      expect(troubles.length, name).toBe(name === "empty" || name.startsWith("a page") ? 0 : 1);
-      expect(await belongings(prepared), name).toEqual(before);
+      const silent = name === "empty" || name.startsWith("a page");
+      expect([name, outcomes, troubles.length]).toEqual([name, [], silent ? 0 : 1]);
+      expect(await belongings(prepared)).toEqual(before);
     }
     // It lists, and gives nothing else: the new passphrase is not shown to open its disk, so the old one stays.
     const remove = proxy.on((request) =>
@@ -233,9 +233,7 @@ test("a restored disk keeps its passphrase, also where it comes back between loo
   const { temp, vault, leftovers } = prepared;
   const ctx = await vault.ctx();
   await using host = await temp.write(ctx);
-  const [gone] = host.inventory
-    .gone()
-    .filter(({ secretId, backend }) => backend && secretId === leftovers[0]);
+  const gone = host.inventory.gone().find(({ secretId, backend }) => backend && secretId === leftovers[0]);
   const path = gone?.path ?? "";
   // As soon as the first act begins, which is another one.
   const restore = host.journal;
@@ -255,8 +253,8 @@ test("a restored disk keeps its passphrase, also where it comes back between loo
   const outcome = outcomes.find(({ discrepancy }) => discrepancy.object === leftovers[0]);
   const others = outcomes.filter((each) => each !== outcome).map((each) => each.outcome);
   expect(restored).toBe(true);
-  // It is refused unless it was the first.
-  if (outcomes.indexOf(outcome as never) > 0) expect(outcome).toMatchObject({ outcome: "refused" });
+  // What Barbican lists first is done first: the older passphrase of another disk.
+  expect(outcomes.map((each) => each.outcome)).toEqual(["done", "refused", "done"]);
   expect(others).toEqual(["done", "done"]);
 }, 120_000);
 

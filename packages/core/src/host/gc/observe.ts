@@ -41,17 +41,7 @@ export async function observe(host: ReadableHost, ctx: OpContext): Promise<World
   const keys = await lookAtSecrets(services, before, attempt, ctx);
   const copies = await attempt("copies of secrets", () => listAll(services.hostCopies?.list(ctx)));
   const hypervisor = await lookAtGuests(services, before, attempt, ctx);
-  const mappings = await attempt("mappings", async () => {
-    const plain = await Promise.all(services.backendExtensions.map(({ find }) => find?.(ctx)));
-    const open = await Promise.all(services.backends.map((backend) => backend.mappings?.(ctx)));
-    return [
-      ...plain.flat().flatMap((disk) => {
-        if (disk?.mapping === undefined) return [];
-        return [{ mapping: disk.mapping, instanceUuid: disk.instanceUuid, name: disk.name, uuid: undefined }];
-      }),
-      ...open.flat().flatMap((each) => each ?? []),
-    ];
-  });
+  const mappings = await attempt("mappings", () => openMappings(services, ctx));
   const busy = new Set([...open, ...unfinished(inventory), ...changed(before, records(inventory))]);
   const proven = provenLists(names, { ...before, stored, whereabouts, busy });
   return {
@@ -69,6 +59,17 @@ export async function observe(host: ReadableHost, ctx: OpContext): Promise<World
     mappings: mappings ?? [],
     troubles: [...troubles, ...proven.troubles],
   };
+}
+
+async function openMappings(services: HostServices, ctx: OpContext): Promise<World["mappings"]> {
+  const found: World["mappings"][number][] = [];
+  for (const extension of services.backendExtensions) {
+    for (const { mapping, instanceUuid, name } of (await extension.find?.(ctx)) ?? []) {
+      if (mapping !== undefined) found.push({ mapping, instanceUuid, name, uuid: undefined });
+    }
+  }
+  for (const backend of services.backends) found.push(...((await backend.mappings?.(ctx)) ?? []));
+  return found;
 }
 
 export type Attempt = <T>(what: string, look: () => Promise<T>) => Promise<T | undefined>;
