@@ -13,7 +13,7 @@ import {
 } from "@luksmith/core/host";
 import { type CephEnv, FaultProxy, faults, type OpenStack } from "@luksmith/testing-services";
 import { onTestFinished } from "vitest";
-import { LifeHost } from "../life-host.ts";
+import type { LifeHost } from "../life-host.ts";
 import { contextWith } from "../openstack/openstack-host.ts";
 import type { TempHost } from "../temp-host.ts";
 import type { TestContext } from "../workspace.ts";

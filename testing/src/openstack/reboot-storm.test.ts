@@ -104,7 +104,7 @@ describe("after a reboot of the host, with Barbican down", () => {
       console.log(
         `${GUESTS} passphrases given to libvirt in ${ms.toFixed(0)} ms, ${((user + system) / 1000).toFixed(0)} ms of processor time, ${more.toFixed(1)} MiB more of memory`,
       );
-      const secrets = instances.map(({ disks }) => disks[0]?.encryption?.secretId);
+      const secrets = instances.map(({ disks }) => disks[0]?.encryption?.secretId ?? "");
       expect((await life.guestSecrets()).toSorted()).toEqual(secrets.toSorted());
 
       for (const { uuid } of instances.slice(0, STARTED)) host.inventory.guests.setWanted(uuid, "on");

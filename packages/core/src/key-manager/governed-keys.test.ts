@@ -68,7 +68,7 @@ test("one project's burst keeps its own calls waiting, and nobody else's", async
   expect(ends[5]).toMatchObject({
     reason: { retryable: true, message: expect.stringContaining("key_manager_rate") },
   });
-  const wait = (began: boolean, waiting: number) => ({ call: "wait", began, waiting });
+  const wait = (began: boolean, count: number) => ({ call: "wait", began, waiting: count });
   const begun = [wait(true, 1), wait(true, 2), wait(true, 3), { call: "refused" }];
   expect(told).toEqual([...begun, wait(false, 2), wait(false, 1), wait(false, 0)]);
 });

@@ -34,10 +34,8 @@ export class GovernedKeys implements KeyManager {
     this.#listener = listener;
     this.#keys = keys;
     this.#limits = limits;
-    const { list } = keys;
-    if (list) {
-      this.list = (filter, ctx) => this.#listed(list.call(keys, filter, ctx), ctx);
-    }
+    const list = keys.list?.bind(keys);
+    if (list) this.list = (filter, ctx) => this.#listed(list(filter, ctx), ctx);
     if (keys.scope) this.scope = keys.scope.bind(keys);
     if (keys.caller) this.caller = keys.caller.bind(keys);
   }
