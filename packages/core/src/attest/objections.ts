@@ -20,10 +20,9 @@ export function objections(disk: DiskAttestation): readonly string[] {
   if (disk.encryption_format === "plain") {
     said.push("dm-crypt's plain mode has no header: nothing shows which key opens it, nor refuses another");
   } else {
-    const passed = new Set(disk.checks.filter(({ result }) => result === "pass").map(({ name }) => name));
-    const missing = REQUIRED.filter(
-      (name) => !passed.has(name) && !disk.checks.some((check) => check.name === name),
-    );
+    // A warning is not what these may end with.
+    const judged = new Set(disk.checks.flatMap(({ name, result }) => (result === "warn" ? [] : [name])));
+    const missing = REQUIRED.filter((name) => !judged.has(name));
     if (missing.length > 0) said.push(`it was not looked at: ${missing.join(", ")}`);
     said.push(...(disk.header ? headerObjections(disk, disk.header) : ["its header could not be read"]));
   }

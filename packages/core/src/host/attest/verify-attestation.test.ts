@@ -138,6 +138,8 @@ describe("what speaks against a disk, whatever the host makes of it", () => {
     const short = { name: "size", result: "fail", message: "short" } as const;
     expect(await said({ checks: rest })).toContain("was not looked at: size");
     expect(await said({ checks: [short, ...rest] })).toContain("size: short");
+    const half = { name: "size", result: "warn", message: "short" } as const;
+    expect(await said({ checks: [half, ...rest] })).toContain("was not looked at: size");
   });
 
   test("is a header of other parameters, of another disk, with another key, or none", async () => {
