@@ -188,7 +188,8 @@ export class RandomLife {
   async #end(): Promise<void> {
     for (const [id, path] of this.#shelved) {
       if ((await this.#instances()).some(({ uuid }) => uuid === id)) continue;
-      expectSame(await this.#act(this.#life.temp, this.#unshelve(path), undefined), {});
+      const outcome = await this.#act(this.#life.temp, this.#unshelve(path), undefined);
+      expectSame({ survived: outcome !== undefined, error: outcome?.error }, { survived: true });
     }
     const { snapshots, instances } = await this.#life.on(async (host) => ({
       snapshots: host.inventory.snapshots(),
