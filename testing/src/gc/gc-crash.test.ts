@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   createInstance,
@@ -83,3 +83,43 @@ test(
     expect(await found(temp)).toEqual(NOT_OURS);
   },
 );
+
+/** What is left of one disk that was deleted. @returns where it is, and what it was before */
+async function plantRemnant(temp: TempHost): Promise<{ readonly path: string; readonly before: Buffer }> {
+  const image = temp.addImage(1 << 20);
+  await using host = await temp.write();
+  const made = await createInstance(host, await temp.request(image), testContext());
+  await createInstance(host, await temp.request(image), testContext());
+  const path = made.disks[0]?.path ?? "";
+  const before = readFileSync(path);
+  const linked = join(temp.root, "linked");
+  linkSync(path, linked);
+  await deleteById(host, made.uuid, { forgetMissing: false }, testContext());
+  mkdirSync(dirname(path));
+  renameSync(linked, path);
+  return { path, before };
+}
+
+test("a disk that somebody restores between a killed gc and its recovery is let be", async () => {
+  const whole = tempHost();
+  await plantRemnant(whole);
+  const outcome = await runChild({ configFile: whole.configFile, action: { kind: "gc" } });
+  const begun = outcome?.instants.indexOf("journal: begin") ?? -1;
+  expect(begun).toBeGreaterThan(-1);
+
+  const temp = tempHost();
+  const { configFile } = temp;
+  const { path, before } = await plantRemnant(temp);
+  // It has begun, and has changed nothing.
+  expect(await runChild({ configFile, action: { kind: "gc" }, killAt: begun + 2 })).toBeUndefined();
+  {
+    await using host = await temp.read();
+    expect(host.inventory?.unfinished().map(({ kind }) => kind)).toEqual(["gc"]);
+  }
+  writeFileSync(path, before);
+  await runChild({ configFile, action: { kind: "open" } });
+  expect(readFileSync(path).equals(before)).toBe(true);
+  expect(await found(temp)).toEqual(["disk-returned"]);
+  await using host = await temp.read();
+  expect(host.inventory?.unfinished()).toEqual([]);
+});

@@ -39,7 +39,7 @@ export async function observe(host: ReadableHost, ctx: OpContext): Promise<World
     emptyOnes(host.config.DEFAULT.instances_path),
   );
   const keys = await lookAtSecrets(services, before, attempt, ctx);
-  const copies = await attempt("copies of secrets", () => listAll(services.hostCopies?.list(ctx)));
+  const copies = await attempt("copies of secrets", () => listAll(services.copies.store?.list(ctx)));
   const hypervisor = await lookAtGuests(services, before, attempt, ctx);
   const mappings = await attempt("mappings", () => openMappings(services, ctx));
   const busy = new Set([...open, ...unfinished(inventory), ...changed(before, records(inventory))]);
@@ -53,7 +53,7 @@ export async function observe(host: ReadableHost, ctx: OpContext): Promise<World
     snapshotsGone: (await attempt("files of snapshots", () => snapshotsGone(before))) ?? new Set(),
     emptyDirectories: emptyDirectories ?? [],
     ...keys,
-    copies: services.hostCopies ? copies : undefined,
+    copies: services.copies.store ? copies : undefined,
     keepsCopies: keepsCopies(host, services),
     ...hypervisor,
     mappings: mappings ?? [],

@@ -6,6 +6,7 @@ import type { HostServices } from "../host-services.ts";
 import { finishArrival, hasArrived } from "../guests/adopt-guest.ts";
 import { settlePower } from "../guests/power-on.ts";
 import { finishStop } from "../guests/stop-guest.ts";
+import { settleGc } from "../gc/settle-gc.ts";
 import { finishSwap } from "../legacy/swap-disk.ts";
 import { finishDelete } from "./finish-delete.ts";
 import { settleOpenBase } from "./flatten-disk.ts";
@@ -88,8 +89,9 @@ async function endOperation(
     case "rescue":
     case "snapshot":
       return await undo(services, host.journal.resume(open), ctx);
-    case "delete":
     case "gc":
+      return await settleGc(host, open, ctx);
+    case "delete":
     case "unrescue":
     case "delete-snapshot":
       await finishDelete(host, services, host.journal.resume(open), open.subject, ctx);
