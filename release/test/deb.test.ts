@@ -149,8 +149,8 @@ describe.runIf(process.getuid?.() === 0)("the Debian package in a clean Debian",
   beforeAll(async () => {
     root = await DebianRoot.start();
     await root.write("etc/dpkg/dpkg.cfg.d/tests", "force-unsafe-io\n");
-    await link(deb, root.path("root/1.0.0.deb"));
-    await link(later, root.path("root/1.1.0.deb"));
+    await link(deb, root.path("srv/1.0.0.deb"));
+    await link(later, root.path("srv/1.1.0.deb"));
   }, SLOW);
   afterAll(() => root[Symbol.asyncDispose]());
 
@@ -174,7 +174,7 @@ describe.runIf(process.getuid?.() === 0)("the Debian package in a clean Debian",
   test(
     "installs, with a state only root can enter and a daemon that waits to be asked",
     async () => {
-      await root.must("dpkg -i /root/1.0.0.deb");
+      await root.must("dpkg -i /srv/1.0.0.deb");
       expect(await status()).toBe("install ok installed 1.0.0");
       expect(await root.must(`stat -c '%U %a' ${STATE}; stat -c %a ${CONFIG}`)).toBe("root 700\n640\n");
       expect(await root.must("ldd /usr/lib/luksmith/bin/node")).not.toContain("not found");
@@ -219,12 +219,12 @@ describe.runIf(process.getuid?.() === 0)("the Debian package in a clean Debian",
       await root.write(`${STATE}/images/${image}`, source);
       // Without swap and more disks, which take time to make.
       await root.write(
-        "root/request.json",
+        "srv/request.json",
         request.replace('"ephemeral": 1', '"ephemeral": 0').replace('"swap": 64', '"swap": 0'),
       );
       const edited = `# Ours.\n[libvirt]\nimages_type = raw\n[DEFAULT]\ninstances_path = /srv/instances\n[luksmith]\nplugins = @luksmith/backend-raw, @luksmith/keymgr-local, outsider\n`;
       await root.must(`mkdir -m 700 /srv/instances; cat > ${CONFIG} <<'TEXT'\n${edited}\nTEXT`);
-      await root.must("luksmith --json create -f /root/request.json");
+      await root.must("luksmith --json create -f /srv/request.json");
       expect(await opens()).toMatch(/Version:\s+1\n1\n/);
     },
     SLOW,
@@ -235,7 +235,7 @@ describe.runIf(process.getuid?.() === 0)("the Debian package in a clean Debian",
     async () => {
       await root.must("sed -i 's/^PATIENCE=.*/PATIENCE=2/' /var/lib/dpkg/info/luksmith-agent.prerm");
       const command = "/usr/lib/luksmith/bin/node -e 'setTimeout(() => {}, 1e6)' &";
-      const refused = await root.run(`${command} dpkg --force-confold -i /root/1.1.0.deb`);
+      const refused = await root.run(`${command} dpkg --force-confold -i /srv/1.1.0.deb`);
       expect(refused.exitCode).not.toBe(0);
       expect(refused.stderr).toMatch(/process \d+ still runs: \/usr\/lib\/luksmith\/bin\/node/);
       expect(refused.stderr).toContain("nothing was changed");
@@ -249,7 +249,7 @@ describe.runIf(process.getuid?.() === 0)("the Debian package in a clean Debian",
     "is upgraded: state, disks, plugins of others and the operator's configuration stay",
     async () => {
       await root.must(
-        "(/usr/lib/luksmith/bin/node -e 'setTimeout(() => {}, 1000)' &) ; dpkg --force-confold -i /root/1.1.0.deb",
+        "(/usr/lib/luksmith/bin/node -e 'setTimeout(() => {}, 1000)' &) ; dpkg --force-confold -i /srv/1.1.0.deb",
       );
       expect(await status()).toBe("install ok installed 1.1.0");
       expect(await root.read(CONFIG)).toMatch(/^# Ours\./);
@@ -270,7 +270,7 @@ describe.runIf(process.getuid?.() === 0)("the Debian package in a clean Debian",
       expect(await root.must("ls /usr/lib/luksmith /usr/bin/luksmith 2>&1 || true")).toMatch(
         /(No such file[^]*){2}/,
       );
-      await root.must("dpkg -i /root/1.1.0.deb");
+      await root.must("dpkg -i /srv/1.1.0.deb");
       expect(await opens()).toMatch(/\n1\n/);
       await root.must("dpkg -r luksmith-agent");
     },
@@ -291,7 +291,7 @@ describe.runIf(process.getuid?.() === 0)("the Debian package in a clean Debian",
       // What was kept is enough.
       const kept = await root.must(`ls ${STATE}`);
       await root.must(
-        "dpkg -i /root/1.1.0.deb; printf '[libvirt]\\nimages_type = raw\\n[DEFAULT]\\ninstances_path = /srv/instances\\n' >> " +
+        "dpkg -i /srv/1.1.0.deb; printf '[libvirt]\\nimages_type = raw\\n[DEFAULT]\\ninstances_path = /srv/instances\\n' >> " +
           CONFIG,
       );
       expect(await opens()).toMatch(/\n1\n/);
