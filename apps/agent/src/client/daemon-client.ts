@@ -1,7 +1,7 @@
 import { lstatSync } from "node:fs";
 import { errorFromJson, type HostConfig, LuksmithError, type OpContext } from "@luksmith/core/host";
 import type { DaemonRequest } from "../actions/action.ts";
-import type { HostDocument, TaskDocument } from "../daemon/schemas.ts";
+import type { HostDocument, TaskDocument } from "../daemon/schemas/index.ts";
 import { away, nobodyListens, readAll, send } from "./http.ts";
 import { serverEvents } from "./server-events.ts";
 

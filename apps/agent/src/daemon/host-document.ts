@@ -1,5 +1,5 @@
 import type { DaemonParts } from "./parts.ts";
-import type { HostDocument } from "./schemas.ts";
+import type { HostDocument } from "./schemas/index.ts";
 
 /** Who this daemon is, so that a command knows whether it is the right one. */
 export async function hostDocument({ host, config, version, startedAt }: DaemonParts): Promise<HostDocument> {

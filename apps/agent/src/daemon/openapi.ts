@@ -1,7 +1,7 @@
 import { requestSchema } from "@luksmith/core/host";
 import * as z from "zod";
 import type { Answer, Route } from "./route.ts";
-import * as schemas from "./schemas.ts";
+import * as schemas from "./schemas/index.ts";
 import { AnyRequest } from "./request-body.ts";
 
 type JsonSchema = Record<string, unknown>;

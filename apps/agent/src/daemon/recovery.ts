@@ -14,9 +14,9 @@ export async function keepRecovering(host: WritableHost, ctx: OpContext): Promis
     await host
       .recover(ctx)
       .catch((error: unknown) => ctx.log.error({ err: error }, "could not look for what is unfinished"));
-    const services = await host.services();
-    await services
-      .purgeCopies(ctx)
+    const { copies } = await host.services();
+    await copies
+      .purge(ctx)
       .catch((error: unknown) => ctx.log.error({ err: error }, "could not remove old copies of secrets"));
   }
 }

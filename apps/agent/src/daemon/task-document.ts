@@ -1,5 +1,5 @@
 import { errorToJson, type Task } from "@luksmith/core/host";
-import type { TaskDocument } from "./schemas.ts";
+import type { TaskDocument } from "./schemas/index.ts";
 
 /** A task for clients. */
 export function taskDocument(task: Task, options = { result: true }): TaskDocument {

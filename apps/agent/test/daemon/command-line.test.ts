@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { TaskDocument } from "../../src/daemon/schemas.ts";
+import type { TaskDocument } from "../../src/daemon/schemas/index.ts";
 import { MemoryIo } from "../memory-io.ts";
 import type { TemporaryHost } from "../temporary-host.ts";
 import { gate, openGate } from "./gated-keys.ts";

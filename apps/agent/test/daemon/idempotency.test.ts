@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { WholeInstanceDocument } from "../../src/actions/create.ts";
-import type { TaskDocument } from "../../src/daemon/schemas.ts";
+import type { TaskDocument } from "../../src/daemon/schemas/index.ts";
 import type { TemporaryHost } from "../temporary-host.ts";
 import { Daemon, daemonHost, DaemonProcess } from "./running-daemon.ts";
 

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { type OwnLibvirt, startLibvirt } from "@luksmith/testing-services";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { SpawnedDocument } from "../../src/actions/spawned-document.ts";
-import type { TaskDocument } from "../../src/daemon/schemas.ts";
+import type { TaskDocument } from "../../src/daemon/schemas/index.ts";
 import type { TemporaryHost } from "../temporary-host.ts";
 import { ask, guestHost, instanceFiles, libvirtHas, smallGuest, storedSecrets } from "./guest-daemon.ts";
 import { Daemon } from "./running-daemon.ts";

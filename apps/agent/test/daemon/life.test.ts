@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { WholeInstanceDocument } from "../../src/actions/create.ts";
-import type { TaskDocument } from "../../src/daemon/schemas.ts";
+import type { TaskDocument } from "../../src/daemon/schemas/index.ts";
 import type { TemporaryHost } from "../temporary-host.ts";
 import { Daemon, daemonHost } from "./running-daemon.ts";
 

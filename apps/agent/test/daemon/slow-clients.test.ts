@@ -5,7 +5,7 @@ import { silentLogger } from "@luksmith/core";
 import { loadConfig, WritableHost } from "@luksmith/core/host";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { serve } from "../../src/daemon/daemon.ts";
-import type { TaskDocument } from "../../src/daemon/schemas.ts";
+import type { TaskDocument } from "../../src/daemon/schemas/index.ts";
 import { pluginModules } from "../../src/plugin-modules.ts";
 import type { TemporaryHost } from "../temporary-host.ts";
 import { gate, openGate } from "./gated-keys.ts";

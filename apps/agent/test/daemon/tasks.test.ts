@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { TaskDocument } from "../../src/daemon/schemas.ts";
+import type { TaskDocument } from "../../src/daemon/schemas/index.ts";
 import { serverEvents } from "../../src/client/server-events.ts";
 import type { TemporaryHost } from "../temporary-host.ts";
 import { gate, openGate } from "./gated-keys.ts";

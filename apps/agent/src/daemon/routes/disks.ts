@@ -3,7 +3,7 @@ import { rekey } from "../../actions/rekey.ts";
 import { snapshot } from "../../actions/snapshot.ts";
 import { OfDisk, RebaseBody, RekeyBody, ResizeBody, SnapshotBody } from "../inputs.ts";
 import type { Route } from "../route.ts";
-import { ChangedDiskSchema, RekeyedSchema, SnapshotSchema } from "../schemas.ts";
+import { ChangedDiskSchema, RekeyedSchema, SnapshotSchema } from "../schemas/index.ts";
 import { taskRoute } from "../task-route.ts";
 
 const tag = "disks";

@@ -3,7 +3,7 @@ import { evacuate, evacuated } from "../../actions/evacuate-actions.ts";
 import { MAX_REQUEST_BYTES } from "../../input/read-request.ts";
 import { EvacuateBody, EvacuatedBody, OfInstance } from "../inputs.ts";
 import type { Route } from "../route.ts";
-import { MovedSchema, SpawnedSchema } from "../schemas.ts";
+import { MovedSchema, SpawnedSchema } from "../schemas/index.ts";
 import { taskRoute } from "../task-route.ts";
 
 const tag = "guests";

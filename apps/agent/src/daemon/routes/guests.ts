@@ -4,7 +4,7 @@ import { rebuild } from "../../actions/rebuild.ts";
 import { MAX_REQUEST_BYTES } from "../../input/read-request.ts";
 import { OfInstance, RebootBody, RebuildBody, SpawnBody, StopBody } from "../inputs.ts";
 import type { Route } from "../route.ts";
-import { GuestSchema, InstanceSchema, ResumedSchema, SpawnedSchema } from "../schemas.ts";
+import { GuestSchema, InstanceSchema, ResumedSchema, SpawnedSchema } from "../schemas/index.ts";
 import { taskRoute } from "../task-route.ts";
 
 const tag = "guests";

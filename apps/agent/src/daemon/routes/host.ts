@@ -18,7 +18,7 @@ import {
   RecoveredSchema,
   TraitsSchema,
   TraitsSyncedSchema,
-} from "../schemas.ts";
+} from "../schemas/index.ts";
 import { taskRoute } from "../task-route.ts";
 import { hostDocument } from "../host-document.ts";
 

@@ -16,7 +16,7 @@ import {
   PlanSchema,
   RekeyedSchema,
   VerifySchema,
-} from "../schemas.ts";
+} from "../schemas/index.ts";
 import { taskRoute } from "../task-route.ts";
 import { AnyRequest } from "../request-body.ts";
 

@@ -3,7 +3,12 @@ import { adoptPlain, migratePlain, openPlain } from "../../actions/legacy-action
 import { legacyDocument, migrationDocument } from "../../output/legacy-document.ts";
 import { AdoptPlainBody, MigratePlainBody, OfInstance, PreviewPlainQuery } from "../inputs.ts";
 import { type Route, route } from "../route.ts";
-import { LegacyDisksSchema, LegacyListSchema, LegacyPlanSchema, OpenedPlainSchema } from "../schemas.ts";
+import {
+  LegacyDisksSchema,
+  LegacyListSchema,
+  LegacyPlanSchema,
+  OpenedPlainSchema,
+} from "../schemas/index.ts";
 import { taskRoute } from "../task-route.ts";
 
 const tag = "legacy";

@@ -11,7 +11,7 @@ import { adopt, confirm, offer, revert } from "../../actions/move-actions.ts";
 import { MAX_REQUEST_BYTES } from "../../input/read-request.ts";
 import { AdoptBody, ExpectBody, OfferBody, OfInstance, ReceiptBody, SendBody } from "../inputs.ts";
 import { type Route, route } from "../route.ts";
-import { ReceiptSchema, OfferSchema, SpawnedSchema, TargetSchema } from "../schemas.ts";
+import { ReceiptSchema, OfferSchema, SpawnedSchema, TargetSchema } from "../schemas/index.ts";
 import { taskRoute } from "../task-route.ts";
 
 const tag = "guests";

@@ -1,7 +1,7 @@
 import { rescue, unrescue } from "../../actions/rescue-actions.ts";
 import { OfInstance, RescueBody } from "../inputs.ts";
 import type { Route } from "../route.ts";
-import { RescuedSchema } from "../schemas.ts";
+import { RescuedSchema } from "../schemas/index.ts";
 import { taskRoute } from "../task-route.ts";
 
 const tag = "guests";

@@ -2,7 +2,7 @@ import { exportRecovery } from "../../actions/recovery.ts";
 import { rekeyManyDisks } from "../../actions/rekey.ts";
 import { BundleBody, RekeyManyBody } from "../inputs.ts";
 import type { Route } from "../route.ts";
-import { BundleSchema, RotationSchema } from "../schemas.ts";
+import { BundleSchema, RotationSchema } from "../schemas/index.ts";
 import { taskRoute } from "../task-route.ts";
 
 const tag = "disks";

@@ -1,7 +1,7 @@
 import { docsPage } from "../docs-page.ts";
 import { openApi } from "../openapi.ts";
 import { type Route, route } from "../route.ts";
-import { HealthSchema, ReadySchema } from "../schemas.ts";
+import { HealthSchema, ReadySchema } from "../schemas/index.ts";
 import type { DaemonParts } from "../parts.ts";
 
 const tag = "service";

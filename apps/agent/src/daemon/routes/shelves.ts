@@ -3,7 +3,7 @@ import { shelve, unshelve } from "../../actions/shelf-actions.ts";
 import { MAX_REQUEST_BYTES } from "../../input/read-request.ts";
 import { OfInstance, ShelveBody, UnshelveBody } from "../inputs.ts";
 import type { Route } from "../route.ts";
-import { ShelvedSchema, SpawnedSchema } from "../schemas.ts";
+import { ShelvedSchema, SpawnedSchema } from "../schemas/index.ts";
 import { taskRoute } from "../task-route.ts";
 
 const tag = "guests";

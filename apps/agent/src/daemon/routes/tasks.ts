@@ -2,7 +2,7 @@ import { LuksmithError, type Task, tasks } from "@luksmith/core/host";
 import { OfTask } from "../inputs.ts";
 import type { DaemonParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
-import { type TaskDocument, TaskSchema, TasksSchema } from "../schemas.ts";
+import { type TaskDocument, TaskSchema, TasksSchema } from "../schemas/index.ts";
 import { taskDocument } from "../task-document.ts";
 import { streamTask } from "../task-stream.ts";
 
