@@ -1,6 +1,6 @@
-import { HEADER_BYTES, type LuksHeader, parseHeader } from "@luksmith/luks";
-import { createHash } from "node:crypto";
+import { HEADER_BYTES, parseHeader } from "@luksmith/luks";
 import { isLuksmithError } from "../errors/luksmith-error.ts";
+import { headerFacts, type HeaderFacts } from "../image/header-facts.ts";
 import type { HeaderStore } from "../image/header-store.ts";
 import { hasHeader, type ImageDisk } from "../image/image-disk.ts";
 import type { OpContext } from "../image/op-context.ts";
@@ -30,17 +30,11 @@ export type DiskAttestation = {
   readonly unread: string | null;
 };
 
-export type AttestedHeader = {
-  readonly uuid: string;
-  readonly cipher: string;
+/** What receipts say of a header, and what it costs to guess a passphrase. */
+export type AttestedHeader = Omit<HeaderFacts, "active_slots"> & {
   readonly hash: string;
-  readonly key_bits: number;
-  /** Sectors of 512 bytes. */
-  readonly payload_offset: number;
   readonly digest_iterations: number;
   readonly key_slots: readonly { readonly slot: number; readonly iterations: number }[];
-  /** Of its 592 bytes. */
-  readonly sha256: string;
 };
 
 export interface AttestedStorage {
@@ -88,26 +82,16 @@ function whyNot(error: unknown): string {
 async function headerOf(storage: AttestedStorage, ctx: OpContext): Promise<AttestedHeader | null> {
   try {
     await using store = await storage.header();
-    const bytes = await store.read(0, HEADER_BYTES, ctx);
-    return describe(parseHeader(bytes), createHash("sha256").update(bytes).digest("hex"));
+    return describe(await store.read(0, HEADER_BYTES, ctx));
   } catch (error) {
     whyNot(error); // The check `header` says it.
     return null;
   }
 }
 
-function describe(header: LuksHeader, sha256: string): AttestedHeader {
-  const active = header.keySlots.flatMap(({ active: used, iterations }, slot) =>
-    used ? [{ slot, iterations }] : [],
-  );
-  return {
-    uuid: header.uuid,
-    cipher: `${header.cipherName}-${header.cipherMode}`,
-    hash: header.hashSpec,
-    key_bits: header.keyBytes * 8,
-    payload_offset: header.payloadOffset,
-    digest_iterations: header.digestIterations,
-    key_slots: active,
-    sha256,
-  };
+function describe(bytes: Uint8Array): AttestedHeader {
+  const { active_slots: slots, ...facts } = headerFacts(bytes);
+  const { hashSpec: hash, digestIterations: digest_iterations, keySlots } = parseHeader(bytes);
+  const key_slots = slots.map((slot) => ({ slot, iterations: keySlots[slot]?.iterations ?? 0 }));
+  return { ...facts, hash, digest_iterations, key_slots };
 }

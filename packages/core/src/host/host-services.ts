@@ -1,9 +1,8 @@
-import { LuksEngine, type Passphrase } from "@luksmith/luks";
+import { LuksEngine } from "@luksmith/luks";
 import { auditedKeys, type KeyAudit } from "../audit/audited-keys.ts";
 import { auditedMappings } from "../audit/audited-mappings.ts";
 import { Commands } from "../command/command-runner.ts";
 import { imagesBackendName } from "../config/images-backend-name.ts";
-import type { OpContext } from "../image/op-context.ts";
 import type { HostConfig } from "../config/host-config.ts";
 import { Container } from "../di/container.ts";
 import { type Resolver, token } from "../di/token.ts";
@@ -21,13 +20,14 @@ import {
 import { ImageCache } from "../images/cache/image-cache.ts";
 import { DirectoryImageService } from "../images/directory-image-service.ts";
 import { type ImageService, Images } from "../images/image-service.ts";
-import { type HostCopies, HostCopiesToken } from "../key-manager/host-copies.ts";
+import { HostCopiesToken } from "../key-manager/host-copies.ts";
 import { type KeyManager, KeyManagers } from "../key-manager/key-manager.ts";
 import { GovernedKeys } from "../key-manager/governed-keys.ts";
-import { KeysWithHostCopies, oldest } from "../key-manager/keys-with-host-copies.ts";
+import { KeysWithHostCopies } from "../key-manager/keys-with-host-copies.ts";
 import { type KeyManagerListener, observedKeys } from "../key-manager/observed-keys.ts";
 import { type TraitProvider, TraitProviders, type TraitReporter, TraitReporters } from "../traits/trait.ts";
 import { ExecaRunner } from "./execa-runner.ts";
+import { KeptCopies } from "./kept-copies.ts";
 import { type ImportModule, PluginLoader } from "./plugins/load-plugins.ts";
 import { makerOf } from "./plugins/plugin-registrar.ts";
 
@@ -185,55 +185,10 @@ export class HostServices implements AsyncDisposable {
     return this.#container.has(Hypervisors);
   }
 
-  /** Makes this host's own copies of secrets that another host has made, where it keeps such copies. Idempotent. */
-  async keepCopies(secrets: readonly { readonly secretId: string }[], ctx: OpContext): Promise<void> {
-    const keeps = this.#config.luksmith.secret_security === "host" && this.keys.scope !== undefined;
-    if (!keeps || !this.#container.has(HostCopiesToken)) return;
-    for (const { secretId: id } of secrets) {
-      using passphrase = await this.keys.get({ id }, ctx);
-      await this.#container.get(HostCopiesToken).put({ id, name: `moved here: ${id}` }, passphrase, ctx);
-    }
-  }
-
-  /** Where this host keeps copies of secrets; undefined: nowhere. */
-  get hostCopies(): HostCopies | undefined {
-    return this.#container.has(HostCopiesToken) ? this.#container.get(HostCopiesToken) : undefined;
-  }
-
-  /**
-   * Makes or renews this host's own copy of a secret that a user's token has opened, where it keeps such copies: one may be too
-   * old, or from before the host kept any.
-   */
-  async renewCopy(id: string, name: string, passphrase: Passphrase, ctx: OpContext): Promise<void> {
-    const keeps = this.#config.luksmith.secret_security === "host" && this.keys.scope !== undefined;
-    if (!keeps || !ctx.userToken || !this.#container.has(HostCopiesToken)) return;
-    // The guest has its key; that the next start may need somebody's token is no reason to keep it from starting.
-    await this.#container
-      .get(HostCopiesToken)
-      .put({ id, name }, passphrase, ctx)
-      .catch((error: unknown) =>
-        ctx.log.warn({ secretId: id, err: error }, "could not renew a copy of a secret"),
-      );
-  }
-
-  /** Removes copies that are too old to be used. @returns how many */
-  async purgeCopies(ctx: OpContext): Promise<number> {
-    const since = oldest(this.#config.luksmith.host_copy_lifetime * 1000);
-    if (!since || !this.#container.has(HostCopiesToken)) return 0;
-    const copies = this.#container.get(HostCopiesToken);
-    let purged = 0;
-    for await (const { id, createdAt } of copies.list(ctx)) {
-      if (new Date(createdAt) >= since) continue;
-      await copies.delete({ id }, ctx);
-      purged++;
-    }
-    if (purged > 0) ctx.log.info({ copies: purged }, "removed copies of secrets that were too old");
-    return purged;
-  }
-
-  /** Deletes this host's own copy of a secret, if there is one. Idempotent. */
-  async forgetCopy(id: string, ctx: OpContext): Promise<void> {
-    if (this.#container.has(HostCopiesToken)) await this.#container.get(HostCopiesToken).delete({ id }, ctx);
+  /** Where this host keeps copies of secrets, if it does. */
+  get copies(): KeptCopies {
+    const there = this.#container.has(HostCopiesToken) ? this.#container.get(HostCopiesToken) : undefined;
+    return new KeptCopies(this.#config, () => this.keys, there);
   }
 
   get luks(): LuksEngine {

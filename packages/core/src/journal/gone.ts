@@ -29,8 +29,8 @@ export interface GoneRecord {
 }
 
 export function goneRecords(database: StateDatabase): readonly GoneRecord[] {
-  const there = database.get("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'gone'");
-  return there ? database.all("SELECT * FROM gone ORDER BY seq DESC").map(goneOf) : [];
+  if (!database.hasTable("gone")) return [];
+  return database.all("SELECT * FROM gone ORDER BY seq DESC").map(goneOf);
 }
 
 function goneOf(row: Row): GoneRecord {

@@ -23,7 +23,7 @@ export class ReceiptInventory {
 
   /** Oldest first. @param of only those of this disk, snapshot or instance */
   all(of?: string): readonly ReceiptRecord[] {
-    if (!this.#exists) return [];
+    if (!this.#database.hasTable("receipt")) return [];
     const rows =
       of === undefined
         ? this.#database.all("SELECT * FROM receipt ORDER BY issued_at, rowid")
@@ -36,7 +36,7 @@ export class ReceiptInventory {
   }
 
   find(id: string): ReceiptRecord | undefined {
-    if (!this.#exists) return undefined;
+    if (!this.#database.hasTable("receipt")) return undefined;
     const row = this.#database.get("SELECT * FROM receipt WHERE id = ?", id);
     return row && receiptOf(row);
   }
@@ -50,14 +50,6 @@ export class ReceiptInventory {
       subject,
       issuedAt,
       envelope,
-    );
-  }
-
-  /** A database that an earlier version has written has none before the first change. */
-  get #exists(): boolean {
-    return (
-      this.#database.get("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'receipt'") !==
-      undefined
     );
   }
 

@@ -84,6 +84,11 @@ export class StateDatabase implements Disposable {
     return this.#guard(() => this.#statement(sql).get(...values));
   }
 
+  /** Whether there is such a table: a database that an older version has written, and that is only read, lacks newer ones. */
+  hasTable(name: string): boolean {
+    return this.get("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", name) !== undefined;
+  }
+
   [Symbol.dispose](): void {
     this.#statements.clear();
     this.#database.close();

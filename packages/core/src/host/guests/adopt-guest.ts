@@ -203,7 +203,7 @@ async function settleIn(
     ...keys.map(({ secretId }) => sagaStep({ kind: "forget-copy", data: { id: secretId } })),
     sagaStep({ kind: "guest", data: { uuid, keys } }),
   );
-  await services.keepCopies(keys, ctx);
+  await services.copies.keep(keys, ctx);
   // What the host decrypts is open while the guest runs, and not before.
   const instance = start ? await openNewDisks(services, arrived, ctx) : arrived;
   const definition = hypervisor.redescribe(document.definition, instance, host.config);

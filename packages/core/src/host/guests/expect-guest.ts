@@ -118,7 +118,7 @@ async function makeReady(
     ...keys.map(({ secretId }) => sagaStep({ kind: "forget-copy", data: { id: secretId } })),
     sagaStep({ kind: "take-keys", data: { keys } }),
   );
-  await services.keepCopies(keys, ctx);
+  await services.copies.keep(keys, ctx);
   await giveKeys(services, instance, "all", ctx);
   operation.end("done", () => {
     host.inventory.addInstance(instance);

@@ -72,7 +72,7 @@ export async function giveKeys(
       await hypervisor.giveKey(key, passphrase, ctx);
       if (key.use.kind === "disk") {
         const name = secretName(key.use.instanceUuid, key.use.diskUuid);
-        await services.renewCopy(key.secretId, name, passphrase, ctx);
+        await services.copies.renew(key.secretId, name, passphrase, ctx);
       }
       given++;
     } catch (error) {

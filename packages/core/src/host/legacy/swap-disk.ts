@@ -20,6 +20,7 @@ import { guestKeys } from "../guests/guest-keys.ts";
 import { ErasureLog } from "../receipts/erasure-log.ts";
 import { writeReceipts } from "../receipts/write-receipts.ts";
 import { noteFailure } from "../operations/note-failure.ts";
+import { carryOutRemoval } from "../operations/removal.ts";
 import { invoker } from "../operations/reveal-secret.ts";
 import { readStep, type SagaStep, sagaStep } from "../operations/steps.ts";
 
@@ -146,13 +147,9 @@ async function carryOut(
     case "take-place":
       await replace(host, services, step.data.backend, diskFromJson(step.data.disk), step.data.identity, ctx);
       return;
-    case "remove": {
-      const { backend, disk, identity } = step.data;
-      if (!identity) return;
-      const image = services.backend(backend).image(diskFromJson(disk));
-      await image.remove(identity, ctx, erasures.recorder(image.disk.uuid));
+    case "remove":
+      await carryOutRemoval(services, step.data, erasures, ctx);
       return;
-    }
     case "take-keys":
       await takeKeys(services.hypervisor, step.data.keys, ctx);
       return;

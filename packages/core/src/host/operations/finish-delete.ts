@@ -10,6 +10,7 @@ import { ErasureLog } from "../receipts/erasure-log.ts";
 import { writeReceipts } from "../receipts/write-receipts.ts";
 import { noteFailure } from "./note-failure.ts";
 import { removeEmptyDirectory } from "./remove-directory.ts";
+import { carryOutRemoval } from "./removal.ts";
 import { removeSnapshotFile } from "./remove-snapshot-file.ts";
 import { replaceDisk } from "./replace-disk.ts";
 import { readStep, type SagaStep } from "./steps.ts";
@@ -76,13 +77,9 @@ async function carryOut(
     case "take-keys":
       await takeKeys(services.hypervisor, step.data.keys, ctx);
       return;
-    case "remove": {
-      const { backend, disk, identity } = step.data;
-      if (!identity) return;
-      const image = services.backend(backend).image(diskFromJson(disk));
-      await image.remove(identity, ctx, erasures.recorder(image.disk.uuid));
+    case "remove":
+      await carryOutRemoval(services, step.data, erasures, ctx);
       return;
-    }
     case "replace":
       await replaceDisk(services, step.data, erasures, ctx);
       return;
@@ -91,7 +88,7 @@ async function carryOut(
     case "erased":
       return;
     case "forget-copy":
-      await services.forgetCopy(step.data.id, ctx);
+      await services.copies.forget(step.data.id, ctx);
       return;
     case "remove-copy": {
       const { backend, disk, path, identity } = step.data;

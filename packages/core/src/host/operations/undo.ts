@@ -77,7 +77,7 @@ async function undoStep(
       await takeKeys(services.hypervisor, step.data.keys, ctx);
       return;
     case "forget-copy":
-      await services.forgetCopy(step.data.id, ctx);
+      await services.copies.forget(step.data.id, ctx);
       return;
     case "power":
       await services.hypervisor.destroy(step.data.uuid, ctx);
