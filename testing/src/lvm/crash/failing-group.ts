@@ -33,7 +33,7 @@ export function failingGroup(): FailingGroup {
     plugIn,
     [Symbol.dispose]: () => {
       plugIn();
-      for (const mapping of cryptMappings()) tool("cryptsetup", ["close", mapping]);
+      for (const mapping of cryptMappings(name)) tool("cryptsetup", ["close", mapping]);
       tool("vgremove", ["-qq", "-ff", "-y", name]);
       tool("dmsetup", ["remove", device]);
       tool("lvremove", ["-qq", "-f", `${GROUP}/${below}`]);

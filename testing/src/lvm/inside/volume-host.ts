@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import type { OwnLibvirt } from "@luksmith/testing-services";
 import type { InstanceRecord } from "@luksmith/core/host";
 import { expect } from "vitest";
@@ -89,11 +89,15 @@ export function volumes(): readonly string[] {
   return lines(tool("lvs", ["--noheadings", "-o", "lv_name", GROUP]));
 }
 
-/** Devices of dm-crypt that are open. */
-export function cryptMappings(): readonly string[] {
-  return lines(tool("dmsetup", ["ls", "--target", "crypt"]))
-    .map((line) => line.split(/\s/)[0] ?? "")
-    .filter((name) => name !== "No");
+/** Devices of dm-crypt that are open on volumes of a group: other tests in the same kernel have theirs. */
+export function cryptMappings(group = GROUP): readonly string[] {
+  return lines(tool("dmsetup", ["table", "--target", "crypt"])).flatMap((line) => {
+    const [, name, device] = /^(\S+): \d+ \d+ crypt \S+ \S+ \d+ (\d+:\d+) /u.exec(line) ?? [];
+    if (name === undefined || device === undefined) return [];
+    const below = `/sys/dev/block/${device}/dm/name`;
+    // Closed meanwhile, or not on a volume.
+    return existsSync(below) && readFileSync(below, "utf8").startsWith(`${group}-`) ? [name] : [];
+  });
 }
 
 /** Whether what was ever written to a volume of these tests holds this: the physical volume below them, as far as they use it. */

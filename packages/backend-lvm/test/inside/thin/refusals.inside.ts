@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { rm, symlink, writeFile } from "node:fs/promises";
@@ -143,10 +143,13 @@ describe("what happens to a volume meanwhile", () => {
     await using source = await sourceImage(16 * MIB);
     const before = await bench.fixture.contents();
     const { image, passphrase, undo } = await bench.describe({ virtualSize: BigInt(16 * MIB) });
-    let failing: Promise<string> | undefined;
+    let failing = false;
     const ctx = testContext({
-      // Every write from here on is an error, as of a disk that was pulled.
-      progress: () => void (failing ??= run("dmsetup", "wipe_table", image.path)),
+      // Every write from here on is an error, as of a disk that was pulled; nothing goes on here before.
+      progress: () => {
+        if (!failing) execFileSync("dmsetup", ["wipe_table", image.path]);
+        failing = true;
+      },
     });
     const error = await image
       .create({ source: { kind: "image", image: source }, passphrase }, undo, ctx)
@@ -154,8 +157,9 @@ describe("what happens to a volume meanwhile", () => {
         () => undefined,
         (thrown: unknown) => thrown,
       );
-    await failing;
-    expect(isLuksmithError(error) && error.category).toMatch(/unavailable|integrity/);
+    expect(failing).toBe(true);
+    if (!isLuksmithError(error)) throw new Error(`must be refused, not ${String(error)}`, { cause: error });
+    expect(error.category).toMatch(/unavailable|integrity/);
     await undo.undo(image);
     expect(await bench.fixture.contents()).toEqual(before);
   });
